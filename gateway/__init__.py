@@ -1,0 +1,3 @@
+"""Invitations Gateway: a GraphQL API in front of Microsoft Graph's LinkedIn invitations API."""
+
+__version__ = "0.1.0"

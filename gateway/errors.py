@@ -1,0 +1,34 @@
+"""What a client can branch on when something went wrong: `extensions.code` and `extensions.outcome`."""
+
+from enum import StrEnum
+
+
+class ErrorCode(StrEnum):
+    """Every value that `extensions.code` can have; the README says when each is given."""
+
+    GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
+    GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
+    BAD_REQUEST = "BAD_REQUEST"
+    BAD_USER_INPUT = "BAD_USER_INPUT"
+    PERSISTED_QUERY_NOT_SUPPORTED = "PERSISTED_QUERY_NOT_SUPPORTED"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = "NOT_FOUND"
+    CONFLICT = "CONFLICT"
+    RATE_LIMITED = "RATE_LIMITED"
+    UPSTREAM_UNAVAILABLE = "UPSTREAM_UNAVAILABLE"
+    UPSTREAM_TIMEOUT = "UPSTREAM_TIMEOUT"
+    UPSTREAM_ERROR = "UPSTREAM_ERROR"
+    UPSTREAM_INVALID_RESPONSE = "UPSTREAM_INVALID_RESPONSE"
+    INTERNAL_SERVER_ERROR = "INTERNAL_SERVER_ERROR"
+
+
+class Outcome(StrEnum):
+    """What became of a mutation that failed: whether sending it again can do it twice."""
+
+    NOT_APPLIED = "NOT_APPLIED"
+    """It was never sent, or it was refused: it may be sent again."""
+    UNKNOWN = "UNKNOWN"
+    """It was sent and its fate is not known: look before sending it again."""
+    APPLIED = "APPLIED"
+    """It was done, but the answer could not be used: do not send it again."""
