@@ -1,0 +1,46 @@
+"""Real servers for tests: an ASGI app on a free port of 127.0.0.1."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import uvicorn
+from starlette.types import ASGIApp
+
+START_LIMIT = 30.0
+STOP_LIMIT = 30.0
+
+
+@contextmanager
+def serve_app(app: ASGIApp) -> Iterator[str]:
+    """Run the app with uvicorn in a background thread and give its base URL (`http://127.0.0.1:port`, no slash)."""
+    config = uvicorn.Config(app, log_level="critical", access_log=False, ws="none", timeout_graceful_shutdown=5)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        thread = threading.Thread(target=_run, args=(server, listener), daemon=True)
+        thread.start()
+        try:
+            _wait_until_started(server, thread)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            thread.join(STOP_LIMIT)
+    if thread.is_alive():
+        raise RuntimeError(f"the server did not stop within {STOP_LIMIT} seconds")
+
+
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+    # uvicorn exits the interpreter when the app's lifespan fails; the waiting test notices by itself
+    with suppress(SystemExit):
+        server.run(sockets=[listener])
+
+
+def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
+    deadline = time.monotonic() + START_LIMIT
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise RuntimeError("the server did not start: did the app's lifespan fail?")
+        time.sleep(0.005)
