@@ -1,0 +1,107 @@
+"""GraphiQL, the browser's way into the API: one page and its assets, all from the gateway's own origin.
+
+The page needs no inline script and no other host. GraphiQL's own files are written by the build hook
+(`.build/graphiql.py`); every address in the page is relative, so it works under whatever path a proxy puts in front.
+"""
+
+import gzip
+import hashlib
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from gateway.http.graphiql.encoding import best_coding
+
+__all__ = ["GraphiQL"]
+
+_HERE: Final = Path(__file__).parent
+_ASSETS: Final = _HERE / "assets"
+_OURS: Final = frozenset({"page.css", "page.js"})
+_BUILT: Final = frozenset({"graphiql.css", "graphiql.js", "editor.worker.js", "graphql.worker.js", "json.worker.js"})
+_MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
+_SUFFIXES: Final = {"br": ".br", "gzip": ".gz"}
+
+# Workers obey the policy of their own response, not the page's: it goes with every answer.
+_SECURITY: Final = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+        "font-src 'self' data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+
+_SANDBOX: Final = (
+    "<p><strong>Embedded sandbox API</strong>: sample invitations on this machine. Nothing is sent to anyone, "
+    "and no token is needed.</p>"
+)
+_UPSTREAM: Final = Template(
+    "<p>Talks to <strong>$upstream</strong>: mutations send real invitations to real people.</p>"
+    '<label>Bearer token <input id="token" type="text" autocomplete="off" autocapitalize="off" spellcheck="false" '
+    'placeholder="paste it here; it is never stored"></label>'
+)
+
+
+class GraphiQL:
+    """The page at `graphql` and its assets at `graphiql/<version>/<file>`.
+
+    `upstream` is the URL of the REST API behind the gateway, of which the page shows origin and path;
+    with `sandbox` the page says instead that it talks to the embedded sandbox.
+    """
+
+    def __init__(self, *, upstream: str, sandbox: bool) -> None:
+        self._version = _version()
+        header = _SANDBOX if sandbox else _UPSTREAM.substitute(upstream=escape(_shown(upstream)))
+        self._html = Template((_HERE / "page.html").read_text(encoding="utf-8")).substitute(
+            version=self._version, header=header, api="sandbox" if sandbox else "upstream"
+        )
+
+    def page(self) -> Response:
+        """Answer with the HTML page; with a 503 and one line when the gateway was never built."""
+        headers = {**_SECURITY, "Cache-Control": "no-store"}
+        if not (_ASSETS / "manifest.json").is_file():
+            text = "GraphiQL's files are missing: install the gateway with pip (pip install -e . in a checkout)."
+            return PlainTextResponse(text, 503, headers)
+        return HTMLResponse(self._html, headers=headers)
+
+    def routes(self) -> list[Route]:
+        """Give the routes of the page's assets, to be mounted beside the page."""
+        return [Route("/graphiql/{version}/{file}", self._asset)]
+
+    def _asset(self, request: Request) -> Response:
+        """Answer with one file, compressed as the client prefers; no other version's path ever shows this one's."""
+        file = request.path_params["file"]
+        if request.path_params["version"] != self._version or file not in _OURS | _BUILT:
+            return PlainTextResponse("Not found", 404, _SECURITY)
+        headers = {**_SECURITY, "Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+        media_type = _MEDIA_TYPES[Path(file).suffix]
+        if file in _OURS:
+            return Response((_HERE / file).read_bytes(), headers=headers, media_type=media_type)
+        coding = best_coding(request.headers.get("accept-encoding", ""), tuple(_SUFFIXES))
+        if coding is None:
+            return Response(gzip.decompress(_built(file, "gzip")), headers=headers, media_type=media_type)
+        return Response(_built(file, coding), headers={**headers, "Content-Encoding": coding}, media_type=media_type)
+
+
+def _built(file: str, coding: str) -> bytes:
+    return (_ASSETS / (file + _SUFFIXES[coding])).read_bytes()
+
+
+def _shown(url: str) -> str:
+    """Give a URL's origin and path, without what could be a secret."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _version() -> str:
+    """Name what the assets' path leads to: a digest of our own files and of the build's manifest."""
+    files = [*(_HERE / name for name in sorted(_OURS)), _ASSETS / "manifest.json"]
+    content = b"".join(file.read_bytes() for file in files if file.is_file())
+    return hashlib.sha256(content).hexdigest()[:16]
