@@ -32,3 +32,18 @@ class Outcome(StrEnum):
     """It was sent and its fate is not known: look before sending it again."""
     APPLIED = "APPLIED"
     """It was done, but the answer could not be used: do not send it again."""
+
+
+class GatewayError(Exception):
+    """A failure whose text and extensions are meant for the client, as they are.
+
+    Everything else that is raised reaches the client as `INTERNAL_SERVER_ERROR` and says nothing more.
+    """
+
+    def __init__(self, code: ErrorCode, message: str, **details: str | int | None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.extensions: dict[str, object] = {
+            "code": code.value,
+            **{name: value for name, value in details.items() if value is not None},
+        }

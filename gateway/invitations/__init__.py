@@ -1,0 +1,33 @@
+"""The REST API behind the gateway: requests, answers, errors and retries."""
+
+from gateway.invitations.client import COLLECTION, InvitationsClient
+from gateway.invitations.failures import InvitationsError
+from gateway.invitations.model import (
+    INT64_MAX,
+    INT64_MIN,
+    InvitationMessage,
+    InvitationMessageBody,
+    InvitationV2,
+    InvitationV2Body,
+    InvitationV2Message,
+    InvitationV2MessageBody,
+    parse_int64,
+)
+from gateway.invitations.paging import InvitationSlice, Position
+
+__all__ = [
+    "COLLECTION",
+    "INT64_MAX",
+    "INT64_MIN",
+    "InvitationMessage",
+    "InvitationMessageBody",
+    "InvitationSlice",
+    "InvitationV2",
+    "InvitationV2Body",
+    "InvitationV2Message",
+    "InvitationV2MessageBody",
+    "InvitationsClient",
+    "InvitationsError",
+    "Position",
+    "parse_int64",
+]

@@ -1,0 +1,122 @@
+"""The calls of the invitations API: create, update, get and list.
+
+Sources: Microsoft Graph's pages "Create invitations" and "Update invitations" and their siblings "List" and "Get".
+"""
+
+import asyncio
+from urllib.parse import quote, urlsplit
+
+import httpx
+import msgspec
+
+from gateway.errors import ErrorCode, Outcome
+from gateway.invitations.failures import InvitationsError
+from gateway.invitations.model import InvitationV2, InvitationV2Body, decode_invitation, decode_page
+from gateway.invitations.paging import InvitationSlice, Position, slice_page
+from gateway.invitations.rest import Call, RestClient
+
+COLLECTION = "/linkedIn/invitations"
+
+MAX_EMPTY_PAGES = 10
+"""Empty pages that one call follows before the caller is asked to go on by itself."""
+
+
+class InvitationsClient:
+    """Speaks to one invitations API on behalf of the callers whose `Authorization` it is given.
+
+    Every call raises InvitationsError when it fails; the error of a create or update tells the outcome.
+    """
+
+    def __init__(
+        self, transport: httpx.AsyncBaseTransport, *, url: str, timeout: float = 10.0, update_path: str = COLLECTION
+    ) -> None:
+        """Take the API's base URL, the seconds that one call may last, all tries together, and the path of updates."""
+        self._rest = RestClient(transport, url=url)
+        self._timeout = timeout
+        base = url.rstrip("/")
+        self._collection = urlsplit(base + COLLECTION)
+        self._update_path = urlsplit(base).path + update_path
+
+    async def create(self, body: InvitationV2Body, authorization: str | None) -> InvitationV2:
+        """`POST` a new invitation."""
+        try:
+            call = Call("POST", self._collection.path, authorization, self._deadline(), msgspec.json.encode(body))
+            answer = await self._rest.send(call)
+            return answer.read(decode_invitation)
+        except InvitationsError as error:
+            raise error.with_outcome() from None
+
+    async def update(self, id: str, changes: InvitationV2Body, authorization: str | None) -> InvitationV2:
+        """`PATCH` an invitation; what is not in the changes stays as it is."""
+        try:
+            return await self._update(id, changes, authorization)
+        except InvitationsError as error:
+            raise error.with_outcome() from None
+
+    async def get(self, id: str, authorization: str | None) -> InvitationV2 | None:
+        """`GET` an invitation; None where there is none."""
+        segment = _path_segment(id)
+        if segment is None:
+            return None
+        try:
+            return await self._get(segment, authorization, self._deadline())
+        except InvitationsError as error:
+            if error.code is ErrorCode.NOT_FOUND:
+                return None
+            raise
+
+    async def page(self, first: int, after: Position | None, authorization: str | None) -> InvitationSlice:
+        """`GET` the list from `after` on: at most `first` invitations, all from one page.
+
+        Empty pages that link on are followed, `MAX_EMPTY_PAGES` at most.
+        """
+        deadline = self._deadline()
+        found = await self._page(first, after or Position(f"$top={first}"), authorization, deadline)
+        for _ in range(MAX_EMPTY_PAGES):
+            if found.nodes or not found.has_next:
+                break
+            found = await self._page(first, found.end, authorization, deadline)
+        return found
+
+    async def _page(self, first: int, start: Position, authorization: str | None, deadline: float) -> InvitationSlice:
+        target = f"{self._collection.path}?{start.query}"
+        answer = await self._rest.send(Call("GET", target, authorization, deadline))
+        return answer.read(lambda content: slice_page(decode_page(content), start, first, self._collection))
+
+    async def _update(self, id: str, changes: InvitationV2Body, authorization: str | None) -> InvitationV2:
+        deadline = self._deadline()
+        segment = _path_segment(id)
+        if segment is None:
+            raise InvitationsError(ErrorCode.NOT_FOUND, Outcome.NOT_APPLIED)
+        if "{id}" not in self._update_path:
+            changes = msgspec.structs.replace(changes, id=id)
+        path = self._update_path.replace("{id}", segment)
+        answer = await self._rest.send(Call("PATCH", path, authorization, deadline, msgspec.json.encode(changes)))
+        if answer.response.status_code != 204:
+            return answer.read(decode_invitation)
+        try:
+            return await self._get(segment, authorization, deadline)
+        except InvitationsError as error:
+            error.outcome = Outcome.APPLIED
+            raise
+
+    async def _get(self, segment: str, authorization: str | None, deadline: float) -> InvitationV2:
+        target = f"{self._collection.path}/{segment}"
+        answer = await self._rest.send(Call("GET", target, authorization, deadline))
+        return answer.read(decode_invitation)
+
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self._timeout
+
+
+def _path_segment(id: str) -> str | None:
+    """Percent-encode an id for a path; None when it cannot be a segment of one even so.
+
+    URL libraries take `.` and `..` for path steps in every spelling (WHATWG URL, section 4.1).
+    """
+    if id in ("", ".", ".."):
+        return None
+    try:
+        return quote(id, safe="")
+    except UnicodeEncodeError:
+        return None

@@ -1,0 +1,159 @@
+"""One REST call: a request, its answer, and whether it is sent again.
+
+A GET is sent again on what may pass: a lost connection, 429, 502, 503, 504. A POST or PATCH is sent again only when it
+is certain that the one before was not processed: no connection was ever made for it, or it was answered with 429.
+Nothing is sent before `Retry-After` is over, nor after the call's deadline. (Microsoft Graph, "Throttling guidance" and
+"Best practices".)
+"""
+
+import asyncio
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import httpx
+
+from gateway import __version__
+from gateway.invitations.failures import (
+    CERTAINLY_NOT_SENT,
+    CONNECTION_LOST,
+    InvitationsError,
+    answered,
+    retry_after,
+    unanswered,
+    unauthenticated,
+    unusable,
+)
+
+MAX_TRIES = 3
+"""Requests for one call at the most, the first included."""
+FIRST_PAUSE = 0.1
+"""Seconds before the second try, on average; doubled before the third."""
+
+_TRANSIENT = frozenset({429, 502, 503, 504})
+_BEARER = re.compile(r"bearer +[A-Za-z0-9\-._~+/]+=*", re.ASCII | re.IGNORECASE)
+"""RFC 6750, section 2.1. No other credential is passed on: one meant for somebody else must not reach the API."""
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer with a status of success, not yet decoded."""
+
+    response: httpx.Response
+    content: bytes
+    client_request_id: str
+
+    def read(self, decode: Callable[[bytes], _T]) -> _T:
+        """Decode the body. Raises InvitationsError when it is not what `decode` reads."""
+        try:
+            return decode(self.content)
+        except ValueError:
+            raise unusable(self.response, self.client_request_id) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is to be asked of the API.
+
+    `target` is the path and query, percent-encoded; `deadline` a time of the running loop's clock, in seconds;
+    a call with a body changes something, one without only reads.
+    """
+
+    method: str
+    target: str
+    authorization: str | None
+    deadline: float
+    body: bytes | None = None
+
+
+class RestClient:
+    """Sends requests to one origin, each in the name of the caller whose bearer token it is given."""
+
+    def __init__(self, transport: httpx.AsyncBaseTransport, *, url: str) -> None:
+        """Take the base URL; only its scheme, host and port are looked at."""
+        parts = urlsplit(url)
+        self._transport = transport
+        self._origin = httpx.URL(scheme=parts.scheme, netloc=parts.netloc.encode("ascii"))
+        self._headers = [
+            (b"Host", parts.netloc.encode("ascii")),
+            (b"Accept", b"application/json"),
+            (b"Accept-Encoding", b"identity"),
+            (b"User-Agent", b"invitations-gateway/" + __version__.encode("ascii")),
+        ]
+
+    async def send(self, call: Call) -> Answer:
+        """Send a request until it has an answer that counts.
+
+        Raises InvitationsError when there is no bearer token, no answer, or one that is not a success.
+        """
+        if call.authorization is None or not _BEARER.fullmatch(call.authorization):
+            raise unauthenticated()
+        tries = 1
+        while True:
+            try:
+                return await self._try(call, call.authorization)
+            except _TryFailedError as failed:
+                pause = max(failed.retry_after, FIRST_PAUSE * tries * random.uniform(0.5, 1.5))  # noqa: S311 (jitter)
+                if tries == MAX_TRIES or not failed.again or _now() + pause >= call.deadline:
+                    raise failed.error from None
+            tries += 1
+            await asyncio.sleep(pause)
+
+    async def _try(self, call: Call, authorization: str) -> Answer:
+        client_request_id = str(uuid4())
+        request = self._request(call, authorization, client_request_id)
+        try:
+            response = await self._transport.handle_async_request(request)
+            content = await response.aread()
+        except httpx.TransportError as error:
+            again = CERTAINLY_NOT_SENT if call.body is not None else (*CERTAINLY_NOT_SENT, *CONNECTION_LOST)
+            raise _TryFailedError(unanswered(error, client_request_id), again=isinstance(error, again)) from None
+        status = response.status_code
+        if 200 <= status < 300:
+            return Answer(response, content, client_request_id)
+        raise _TryFailedError(
+            answered(response, content, client_request_id),
+            again=status == 429 or (call.body is None and status in _TRANSIENT),
+            retry_after=retry_after(response) or 0,
+        )
+
+    def _request(self, call: Call, authorization: str, client_request_id: str) -> httpx.Request:
+        headers = [
+            *self._headers,
+            (b"Authorization", authorization.encode("ascii")),
+            (b"client-request-id", client_request_id.encode("ascii")),
+        ]
+        body = call.body or b""
+        if body:
+            headers += [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
+        left = max(call.deadline - _now(), 0.001)
+        return httpx.Request(
+            call.method,
+            self._origin,
+            headers=headers,
+            stream=httpx.ByteStream(body),
+            extensions={
+                "target": call.target.encode("ascii"),
+                "timeout": {"pool": left, "connect": left, "write": left, "read": left},
+            },
+        )
+
+
+class _TryFailedError(Exception):
+    """One try failed: with what error, whether another may follow, and after how many seconds at the earliest."""
+
+    def __init__(self, error: InvitationsError, *, again: bool, retry_after: int = 0) -> None:
+        super().__init__()
+        self.error = error
+        self.again = again
+        self.retry_after = retry_after
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,98 @@
+"""The list of invitations as a Relay connection, forward only.
+
+Source: GraphQL Cursor Connections Specification, with `nodes` beside `edges` as GitHub's API has it.
+"""
+
+from dataclasses import dataclass
+
+import strawberry
+
+from gateway import invitations as rest
+from gateway.schema.fields import resolved_by
+from gateway.schema.types import InvitationV2
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The value of an `InvitationEdge`."""
+
+    node: rest.InvitationV2
+    position: rest.Position
+    """Where the list goes on behind the node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The value of an `InvitationConnection` and of its `PageInfo`."""
+
+    found: rest.InvitationSlice
+    has_previous_page: bool
+
+    @property
+    def nodes(self) -> list[rest.InvitationV2]:
+        """The items without their cursors."""
+        return self.found.nodes
+
+    @property
+    def has_next_page(self) -> bool:
+        """Whether the list goes on."""
+        return self.found.has_next
+
+
+def _edges(root: strawberry.Parent[Connection]) -> list[Edge]:
+    return [Edge(node, root.found.position_after(index)) for index, node in enumerate(root.found.nodes)]
+
+
+def _page_info(root: strawberry.Parent[Connection]) -> Connection:
+    return root
+
+
+def _cursor(root: strawberry.Parent[Edge]) -> str:
+    return root.position.cursor()
+
+
+def _start_cursor(root: strawberry.Parent[Connection]) -> str | None:
+    return root.found.position_after(0).cursor() if root.found.nodes else None
+
+
+def _end_cursor(root: strawberry.Parent[Connection]) -> str | None:
+    # An empty page that links on has no edge, and yet a place to go on from.
+    return root.found.end.cursor() if root.found.nodes or root.found.has_next else None
+
+
+@strawberry.type(description="Where a page of a list begins and ends (Relay).")
+class PageInfo:
+    """Relay's `PageInfo`."""
+
+    has_next_page: bool = strawberry.field(
+        description="Whether the list goes on behind this page. A page with fewer items than asked for can be followed."
+    )
+    has_previous_page: bool = strawberry.field(
+        description="Whether `after` was given, so that there are items before. This list cannot be read backwards."
+    )
+    start_cursor: str | None = strawberry.field(
+        resolver=_start_cursor, description="The cursor of the first edge; null when there is none."
+    )
+    end_cursor: str | None = strawberry.field(
+        resolver=_end_cursor, description="What to give as `after` for the next page; null when there is nothing yet."
+    )
+
+
+@strawberry.type(description="One invitation in a list, and its place (Relay).")
+class InvitationEdge:
+    """Relay's edge."""
+
+    cursor: str = strawberry.field(
+        resolver=_cursor,
+        description="An opaque text; given as `after`, the list goes on behind this edge.",
+    )
+    node: InvitationV2 = strawberry.field(description="The invitation.")
+
+
+@strawberry.type(description="A page of the list of invitations (Relay).")
+class InvitationConnection:
+    """Relay's connection."""
+
+    edges: list[InvitationEdge] = resolved_by(_edges, list[InvitationEdge], "The invitations with their cursors.")
+    nodes: list[InvitationV2] = strawberry.field(description="The invitations without their cursors.")
+    page_info: PageInfo = resolved_by(_page_info, PageInfo, "Whether and where the list goes on.")

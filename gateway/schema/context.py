@@ -1,0 +1,38 @@
+"""What resolvers know of the request that they work for."""
+
+import asyncio
+from dataclasses import dataclass, field
+
+import strawberry
+
+from gateway.invitations import InvitationsClient, InvitationV2
+
+
+@dataclass(slots=True)
+class Context:
+    """One GraphQL request: in whose name it speaks, and what it has already read."""
+
+    invitations: InvitationsClient
+    authorization: str | None
+    """The value of the `Authorization` header, to be passed on and never shown."""
+    _reads: dict[str, asyncio.Future[InvitationV2 | None]] = field(default_factory=dict)
+
+    async def invitation(self, id: str) -> InvitationV2 | None:
+        """Read an invitation, once for all fields of the request that ask for it. Raises InvitationsError."""
+        if (read := self._reads.get(id)) is not None:
+            return await asyncio.shield(read)
+        read = self._reads[id] = asyncio.get_running_loop().create_future()
+        try:
+            invitation = await self.invitations.get(id, self.authorization)
+        except BaseException as error:
+            if isinstance(error, asyncio.CancelledError):
+                read.cancel()
+            else:
+                read.set_exception(error)
+                read.exception()  # Seen: without another field that waits, nobody else would look.
+            raise
+        read.set_result(invitation)
+        return invitation
+
+
+Info = strawberry.Info[Context, None]

@@ -1,0 +1,49 @@
+"""The mutations: what can be changed."""
+
+from typing import Annotated
+
+import strawberry
+
+from gateway import invitations as rest
+from gateway.errors import ErrorCode, GatewayError, Outcome
+from gateway.schema.context import Info
+from gateway.schema.fields import resolved_by
+from gateway.schema.inputs import CreateInvitationInput, UpdateInvitationInput, changes, new_invitation
+from gateway.schema.types import InvitationV2
+
+
+async def _create_invitation(
+    info: Info, input: Annotated[CreateInvitationInput, strawberry.argument(description="The new invitation.")]
+) -> rest.InvitationV2:
+    return await info.context.invitations.create(new_invitation(input), info.context.authorization)
+
+
+async def _update_invitation(
+    info: Info, input: Annotated[UpdateInvitationInput, strawberry.argument(description="The changes.")]
+) -> rest.InvitationV2:
+    body = changes(input)
+    if body == rest.InvitationV2Body():
+        raise GatewayError(
+            ErrorCode.BAD_USER_INPUT,
+            "`input` must hold at least one property to change beside `id`.",
+            outcome=Outcome.NOT_APPLIED,
+        )
+    return await info.context.invitations.update(input.id, body, info.context.authorization)
+
+
+@strawberry.type(description="What can be changed. The mutations of one document run one after the other.")
+class Mutation:
+    """The root of mutations."""
+
+    create_invitation: InvitationV2 | None = resolved_by(
+        _create_invitation,
+        InvitationV2 | None,
+        "Create an invitation, and so send it to a real person: `POST /linkedIn/invitations`. "
+        "When it fails, `extensions.outcome` of the error tells whether it may be sent again.",
+    )
+    update_invitation: InvitationV2 | None = resolved_by(
+        _update_invitation,
+        InvitationV2 | None,
+        "Change properties of an invitation: `PATCH /linkedIn/invitations`. "
+        "When it fails, `extensions.outcome` of the error tells whether it may be sent again.",
+    )
