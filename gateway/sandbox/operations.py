@@ -1,0 +1,127 @@
+"""What can be done with invitations: list, create, get and update, from a request to its answer."""
+
+import base64
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, urlencode
+from uuid import uuid4
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gateway.sandbox import model
+from gateway.sandbox.errors import NO_HEADERS, GraphError, bad_request, not_found, refuse_if_provoked
+from gateway.sandbox.store import Store
+
+PATH = "linkedIn/invitations"
+# As Graph writes it
+CONTENT_TYPE = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
+
+# Bytes: Graph's own limit for a request
+BODY_LIMIT = 4 * 1024 * 1024
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 100
+TOP = re.compile(r"[1-9][0-9]{0,8}")
+POSITION_BYTES = 8
+
+
+class Operations:
+    """The operations that one request can ask for; `root` is the absolute URL that the API is served under.
+
+    They raise the GraphError that is the answer to a request that cannot be fulfilled.
+    SQLite is called on the event loop's own thread: a read takes microseconds and a write one sync of the disk, which
+    is less than the ways to a thread and back are worth for the requests of one developer.
+    """
+
+    def __init__(self, store: Store, request: Request, root: str) -> None:
+        self._store = store
+        self._request = request
+        self._collection_url = f"{root}/{PATH}"
+        self._context = f"{root}/$metadata#{PATH}"
+
+    def page(self) -> Response:
+        """Answer `GET /linkedIn/invitations` with a page in the order of creation, and a link to the next."""
+        size, after = self._paging()
+        found = self._store.page(after, size)
+        body = {"@odata.context": self._context, "value": [msgspec.Raw(document) for document in found.documents]}
+        if found.next is not None:
+            query = urlencode({"$top": size, "$skiptoken": _skiptoken(found.next)}, safe="$")
+            body["@odata.nextLink"] = f"{self._collection_url}?{query}"
+        return _answer(200, msgspec.json.encode(body))
+
+    def get(self, invitation_id: str) -> Response:
+        """Answer `GET /linkedIn/invitations/{id}`."""
+        refuse_if_provoked(invitation_id)
+        return self._entity(200, invitation_id, self._store.get(invitation_id))
+
+    async def create(self) -> Response:
+        """Answer `POST /linkedIn/invitations`."""
+        invitation = model.created(await self._body(), str(uuid4()))
+        refuse_if_provoked(invitation.id, invitation.invitee)
+        document = self._store.insert(invitation)
+        if document is None:
+            raise GraphError(409, "Conflict", "There is an invitation of this id already.")
+        location = {"Location": f"{self._collection_url}/{quote(invitation.id, safe='')}"}
+        return self._entity(201, invitation.id, document, location)
+
+    async def update(self, invitation_id: str | None = None) -> Response:
+        """Answer `PATCH /linkedIn/invitations/{id}`, or without an id `PATCH /linkedIn/invitations`."""
+        changes = await self._body()
+        named = changes.get("id", invitation_id)
+        if not isinstance(named, str) or not named:
+            raise bad_request("The property 'id' must be the id of the invitation to update.")
+        if invitation_id not in {None, named}:
+            raise bad_request("The property 'id' cannot be changed: it must be absent or the id in the path.")
+        refuse_if_provoked(named, changes.get("invitee"))
+        document = self._store.update(named, lambda before: model.updated(before, changes))
+        return self._entity(200, named, document)
+
+    def _paging(self) -> tuple[int, int]:
+        options = self._request.query_params
+        unsupported = [name for name in options if name.startswith("$") and name not in {"$top", "$skiptoken"}]
+        if unsupported:
+            raise bad_request(f"The query option '{unsupported[0]}' is not supported.")
+        top = options.get("$top", str(DEFAULT_PAGE_SIZE))
+        if not TOP.fullmatch(top):
+            raise bad_request("The query option '$top' must be a positive integer.")
+        token = options.get("$skiptoken")
+        return min(int(top), MAX_PAGE_SIZE), 0 if token is None else _position(token)
+
+    async def _body(self) -> dict[str, object]:
+        media_type = self._request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise GraphError(415, "UnsupportedMediaType", "The Content-Type must be application/json.")
+        body = bytearray()
+        async for chunk in self._request.stream():
+            body += chunk
+            if len(body) > BODY_LIMIT:
+                raise GraphError(413, "RequestEntityTooLarge", f"The body must not exceed {BODY_LIMIT} bytes.")
+        return model.parse(bytes(body))
+
+    def _entity(
+        self, status: int, invitation_id: str, document: bytes | None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> Response:
+        if document is None:
+            raise not_found(f"The invitation '{invitation_id}'")
+        context = msgspec.json.encode(f"{self._context}/$entity")
+        # The stored JSON is an object with at least an id: its annotation is put in front without decoding it
+        return _answer(status, b'{"@odata.context":' + context + b"," + document[1:], headers)
+
+
+def _answer(status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> Response:
+    return Response(body, status, {"Content-Type": CONTENT_TYPE, **headers})
+
+
+def _skiptoken(position: int) -> str:
+    return base64.urlsafe_b64encode(position.to_bytes(POSITION_BYTES, "big")).decode().rstrip("=")
+
+
+def _position(token: str) -> int:
+    try:
+        decoded = base64.b64decode(f"{token}=", altchars=b"-_", validate=True)
+    except ValueError:
+        decoded = b""
+    if len(decoded) != POSITION_BYTES:
+        raise bad_request("The query option '$skiptoken' must be one that an '@odata.nextLink' holds.")
+    return int.from_bytes(decoded, "big", signed=True)

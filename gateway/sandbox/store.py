@@ -1,0 +1,114 @@
+"""Where the sandbox keeps its invitations: one SQLite table of JSON documents."""
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from gateway.sandbox.model import InvitationV2
+from gateway.sandbox.seed import invitations
+
+# Marks the file as ours (the SQLite header's application id): the bytes "LIIG"
+APPLICATION_ID = 0x4C494947
+
+SCHEMA = """
+CREATE TABLE invitations (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    document TEXT NOT NULL
+)
+"""
+INSERT = "INSERT INTO invitations (id, document) VALUES (?, ?) ON CONFLICT (id) DO NOTHING"
+SELECT = "SELECT document FROM invitations WHERE id = ?"
+UPDATE = "UPDATE invitations SET document = ? WHERE id = ?"
+PAGE = "SELECT position, document FROM invitations WHERE position > ? ORDER BY position LIMIT ?"
+
+
+class StoreError(Exception):
+    """The file cannot hold the sandbox's data; the message is one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Invitations' JSON in the order of creation; `next` is the position to go on after, None when there is no more."""
+
+    documents: list[bytes]
+    next: int | None
+
+
+class Store:
+    """The invitations of one sandbox, in memory or in a file that is made when it does not exist.
+
+    What a method has written when it returns survives the end of the process (`kill -9`), and with a disk that keeps
+    its promises the end of the machine: the journal (WAL) is synced at each commit.
+    A new store holds the invitations of `seed`.
+
+    Raises StoreError when the path cannot be opened for writing or is not a sandbox's file.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        try:
+            # Used by one thread at a time, which need not be the one that made it. Without an isolation level each
+            # statement commits by itself unless a transaction was begun
+            self._connection = sqlite3.connect(
+                ":memory:" if path is None else path, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot open {path}: {error}") from error
+        try:
+            self._connection.text_factory = bytes
+            self._initialize()
+        except (sqlite3.Error, StoreError) as error:
+            self._connection.close()
+            raise StoreError(f"cannot keep the sandbox's data in {path}: {error}") from error
+
+    def insert(self, invitation: InvitationV2) -> bytes | None:
+        """Add an invitation and give its JSON; None when its id is taken."""
+        document = msgspec.json.encode(invitation)
+        inserted = self._connection.execute(INSERT, (invitation.id, document.decode())).rowcount
+        return document if inserted else None
+
+    def get(self, invitation_id: str) -> bytes | None:
+        """Give the JSON of an invitation; None when there is none of this id."""
+        row = self._connection.execute(SELECT, (invitation_id,)).fetchone()
+        return row[0] if row else None
+
+    def update(self, invitation_id: str, change: Callable[[bytes], InvitationV2]) -> bytes | None:
+        """Replace an invitation by what `change` makes of its JSON, and give the new JSON; None when there is none."""
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            before = self.get(invitation_id)
+            if before is None:
+                return None
+            document = msgspec.json.encode(change(before))
+            self._connection.execute(UPDATE, (document.decode(), invitation_id))
+        return document
+
+    def page(self, after: int, size: int) -> Page:
+        """Give up to `size` invitations that come after a position; 0 is the beginning."""
+        rows = self._connection.execute(PAGE, (after, size + 1)).fetchall()
+        documents = [document for _, document in rows[:size]]
+        return Page(documents, rows[size - 1][0] if len(rows) > size else None)
+
+    def close(self) -> None:
+        """Close the file; the store cannot be used afterwards."""
+        self._connection.close()
+
+    def _initialize(self) -> None:
+        new = self._value("PRAGMA application_id") == 0 and self._value("SELECT count(*) FROM sqlite_master") == 0
+        if not new and self._value("PRAGMA application_id") != APPLICATION_ID:
+            raise StoreError("it is a database of something else")
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = FULL")
+        with self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            if new:
+                self._connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                self._connection.execute(SCHEMA)
+                for invitation in invitations():
+                    self.insert(invitation)
+
+    def _value(self, query: str) -> object:
+        return self._connection.execute(query).fetchone()[0]
