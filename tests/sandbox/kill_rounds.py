@@ -1,0 +1,119 @@
+"""Kill the sandbox with SIGKILL in the middle of writes, again and again, and count what it lost of what it confirmed.
+
+    python tests/sandbox/kill_rounds.py [ROUNDS]
+
+Each round starts the sandbox on the same file, compares what it holds with everything that was ever confirmed, then
+creates and updates invitations from several clients at once until the kill. Exits with 1 when anything was lost.
+"""
+
+import asyncio
+import itertools
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from gateway.sandbox import SANDBOX_TOKEN, Store, create_app
+
+WRITERS = 8
+SERVE = "--serve"
+
+
+def serve(path: str) -> None:
+    """Serve the sandbox on the file and a free port, which is printed."""
+    with closing(Store(Path(path))) as store, socket.create_server(("127.0.0.1", 0)) as listener:
+        print(listener.getsockname()[1], flush=True)
+        uvicorn.Server(uvicorn.Config(create_app(store), log_level="critical")).run(sockets=[listener])
+
+
+@contextmanager
+def sandbox(path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run `serve` in a process of its own, and give the process and the URL of the collection."""
+    with subprocess.Popen([sys.executable, __file__, SERVE, str(path)], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout
+            port = int(process.stdout.readline())
+            yield process, f"http://127.0.0.1:{port}/v1.0/linkedIn/invitations"
+        finally:
+            process.kill()
+
+
+async def write_until_killed(process: subprocess.Popen[bytes], url: str, confirmed: dict[str, int], kills: int) -> None:
+    """Create and update invitations; note in `confirmed` each id with its last confirmed `lastModified`.
+
+    The process is killed when as many answers as `kills` have come, while the other writers wait for theirs.
+    """
+    answers = itertools.count(1)
+
+    def note(response: httpx.Response, status: int, invitation_id: str, value: int) -> None:
+        assert response.status_code == status, response.text
+        confirmed[invitation_id] = value
+        if next(answers) == kills:
+            process.kill()
+
+    async def write(writer: int, client: httpx.AsyncClient) -> None:
+        message = {"invitationMessage": {"body": "x" * 500 * writer}}
+        for number in itertools.count():
+            body = {"created": 0, "lastModified": 0, "inviter": "a", "invitee": "b", "message": message}
+            response = await client.post(url, json=body | {"trackingId": f"{writer}/{number}"})
+            invitation_id = response.json()["id"]
+            note(response, 201, invitation_id, 0)
+            for value in range(1, 1 + writer % 3):
+                response = await client.patch(url, json={"id": invitation_id, "lastModified": value})
+                note(response, 200, invitation_id, value)
+
+    async def write_on(writer: int, client: httpx.AsyncClient) -> None:
+        try:
+            await write(writer, client)
+        except httpx.TransportError:
+            return  # the kill
+
+    headers = {"Authorization": f"Bearer {SANDBOX_TOKEN}"}
+    async with httpx.AsyncClient(headers=headers, timeout=60, trust_env=False) as client:
+        await asyncio.gather(*(write_on(writer, client) for writer in range(WRITERS)))
+
+
+def read_all(url: str) -> dict[str, int]:
+    """Page through the collection: each id with its `lastModified`."""
+    found: dict[str, int] = {}
+    link: str | None = f"{url}?$top=100"
+    with httpx.Client(headers={"Authorization": f"Bearer {SANDBOX_TOKEN}"}, timeout=60, trust_env=False) as client:
+        while link:
+            page = client.get(link).raise_for_status().json()
+            found |= {invitation["id"]: invitation["lastModified"] for invitation in page["value"]}
+            link = page.get("@odata.nextLink")
+    return found
+
+
+def lost(confirmed: dict[str, int], found: dict[str, int]) -> list[str]:
+    """Give the ids whose confirmed write is not there; a later one, sent but never confirmed, may be."""
+    return [key for key, value in confirmed.items() if found.get(key, -1) < value]
+
+
+def main(rounds: int) -> int:
+    """Run the rounds, print the figure, and give the exit status."""
+    confirmed: dict[str, int] = {}
+    missing: set[str] = set()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "sandbox.db"
+        for number in range(rounds):
+            with sandbox(path) as (process, url):
+                missing.update(lost(confirmed, read_all(url)))
+                asyncio.run(write_until_killed(process, url, confirmed, kills=10 + number * 37 % 90))
+        with sandbox(path) as (_, url):
+            missing.update(lost(confirmed, read_all(url)))
+    print(f"{rounds} rounds of kill -9, {len(confirmed)} confirmed invitations, {len(missing)} lost")
+    return 1 if missing or len(confirmed) < rounds else 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == [SERVE]:
+        serve(sys.argv[2])
+    else:
+        sys.exit(main(int(sys.argv[1]) if sys.argv[1:] else 10))

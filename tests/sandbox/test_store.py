@@ -1,0 +1,94 @@
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from gateway.sandbox import Store, StoreError
+from gateway.sandbox.model import InvitationV2
+
+
+def size_of(store: Store) -> int:
+    return len(store.page(0, 1000).documents)
+
+
+def test_a_file_is_seeded_once_and_keeps_what_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.db"
+    with closing(Store(path)) as store:
+        assert size_of(store) == 48
+        store.insert(InvitationV2("mine", inviter="a"))
+        store.update("mine", lambda before: InvitationV2("mine", inviter=before.decode()))
+    with closing(Store(path)) as store:
+        assert size_of(store) == 49
+        assert b"InvitationV2" in (store.get("mine") or b"")
+
+
+def test_a_database_in_memory_is_gone_with_its_store() -> None:
+    with closing(Store()) as store:
+        store.insert(InvitationV2("mine"))
+    with closing(Store()) as store:
+        assert store.get("mine") is None
+
+
+def test_a_file_is_synced_at_each_commit(tmp_path: Path) -> None:
+    with closing(Store(tmp_path / "sandbox.db")) as store:
+        assert store._value("PRAGMA journal_mode") == b"wal"
+        assert store._value("PRAGMA synchronous") == 2  # FULL
+
+
+def test_two_processes_can_share_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.db"
+    with closing(Store(path)) as one, closing(Store(path)) as other:
+        one.insert(InvitationV2("mine"))
+        assert other.update("mine", lambda _: InvitationV2("mine", inviter="a"))
+        assert one.get("mine") == other.get("mine")
+
+
+def test_an_update_that_fails_changes_nothing_and_leaves_the_store_usable() -> None:
+    def fail(_: bytes) -> InvitationV2:
+        raise ValueError("no")
+
+    with closing(Store()) as store:
+        store.insert(InvitationV2("mine"))
+        before = store.get("mine")
+        with pytest.raises(ValueError, match="no"):
+            store.update("mine", fail)
+        assert store.get("mine") == before
+        assert store.update("mine", lambda _: InvitationV2("mine", inviter="a"))
+        assert store.update("nobody", fail) is None
+        assert store.insert(InvitationV2("other"))
+
+
+def text_file(path: Path) -> None:
+    path.write_text("These are my notes, and no database. " * 50, encoding="utf-8")
+
+
+def foreign_database(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE notes (text TEXT)")
+
+
+@pytest.mark.parametrize("make", [text_file, foreign_database, Path.mkdir])
+def test_a_path_that_is_no_sandbox_database_is_refused_in_one_line_and_left_alone(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    path = tmp_path / "data"
+    make(path)
+    before = path.read_bytes() if path.is_file() else None
+    with pytest.raises(StoreError) as refusal:
+        Store(path)
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert (path.read_bytes() if path.is_file() else None) == before
+
+
+def test_an_empty_file_becomes_a_sandbox_database(tmp_path: Path) -> None:
+    (tmp_path / "data").touch()
+    with closing(Store(tmp_path / "data")) as store:
+        assert size_of(store) == 48
+
+
+def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="unable to open"):
+        Store(tmp_path / "missing" / "sandbox.db")
