@@ -1,6 +1,7 @@
 import base64
 import json
 import re
+from contextlib import closing
 from uuid import UUID, uuid4
 
 import httpx
@@ -30,7 +31,7 @@ def assert_graph_error(response: httpx.Response, status: int, code: str) -> None
     assert inner["client-request-id"] == response.headers["client-request-id"]
 
 
-@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic dXNlcjpwYXNz", "token"])
+@pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic dXNlcjpwYXNz", "token", "Bearer a b"])
 @pytest.mark.parametrize("path", ["", "/any", "/any/thing"])
 def test_a_request_without_a_bearer_token_is_unauthenticated(url: str, path: str, authorization: str | None) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
@@ -165,21 +166,17 @@ def test_the_routes_serve_beside_those_of_another_app(client: httpx.Client) -> N
     async def hello(request: Request) -> PlainTextResponse:
         return PlainTextResponse(f"hello {request.method}")
 
-    store = Store()
-    with serve_app(Starlette(routes=[Route("/hello", hello), *routes(store)])) as base:
+    with closing(Store()) as store, serve_app(Starlette(routes=[Route("/hello", hello), *routes(store)])) as base:
         assert client.get(f"{base}/hello").text == "hello GET"
         assert client.get(f"{base}/v1.0/linkedIn/invitations").status_code == 200
         assert_graph_error(client.get(f"{base}/v1.0/hello"), 404, "ResourceNotFound")
         assert "error" not in client.get(f"{base}/elsewhere").text
-    store.close()
 
 
 def test_a_path_prefix_is_kept_in_links(client: httpx.Client) -> None:
-    store = Store()
-    with serve_app(Starlette(routes=[Mount("/behind a proxy", create_app(store))])) as base:
+    with closing(Store()) as store, serve_app(Starlette(routes=[Mount("/behind a proxy", create_app(store))])) as base:
         root = f"{base}/behind%20a%20proxy/v1.0"
         page = client.get(f"{root}/linkedIn/invitations").json()
         assert page["@odata.context"] == f"{root}/$metadata#linkedIn/invitations"
         assert page["@odata.nextLink"].startswith(f"{root}/linkedIn/invitations?$top=20&$skiptoken=")
         assert client.get(f"{root}/linkedIn/invitations/{page['value'][0]['id']}").status_code == 200
-    store.close()
