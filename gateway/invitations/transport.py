@@ -1,0 +1,272 @@
+"""The way to the REST API: an httpx transport that knows whether a request was sent.
+
+An invitation must never be sent twice, so the class of an exception has to answer one question: can the upstream have
+seen the request? Raised by this transport,
+
+    httpx.UnsupportedProtocol   not http or https        ┐
+    httpx.PoolTimeout           no connection was free   │ certainly not sent: not one byte of the request
+    httpx.ConnectTimeout        not connected in time    │ was given to a socket
+    httpx.ConnectError          name, TCP, TLS           ┘
+    httpx.LocalProtocolError    a request that is not HTTP, our own mistake; not sent either
+    httpx.ReadTimeout           the answer was not whole in time
+    httpx.ReadError             the connection was lost before the answer was whole
+    httpx.RemoteProtocolError   the answer is not HTTP/1
+    └── ResponseTooLarge        the answer is larger than the limit
+
+and nothing is ever written a second time. What was weighed: httpcore, behind httpx's own transport, has honest classes
+but costs more than a millisecond of CPU a call under concurrency. httpx-aiohttp reports a connection that was lost
+after the request as `ConnectTimeout`. pyreqwest raises `ConnectError` also when the server has read a POST and then
+closes, resets or stops in the middle of a header. asyncio with httptools, the parser that uvicorn runs on, knows
+exactly what it wrote and is the fastest of them. HTTP/2 and proxies it does not do: `httpx.AsyncHTTPTransport` does,
+behind the same seam and with the same four classes.
+"""
+
+import asyncio
+import contextlib
+import ssl
+from collections import deque
+
+import httpx
+
+from gateway.invitations.connection import Connection, Origin, ResponseTooLarge
+
+__all__ = ["ResponseTooLarge", "Transport"]
+
+_PORTS = {"http": 80, "https": 443}
+_CONTROLS = bytes([*range(9), *range(10, 32), 127])
+_VISIBLE = bytes(range(33, 127))
+_TOKEN_PUNCTUATION = b"!#$%&'*+-.^_`|~"
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """Sends requests over pooled HTTP/1.1 connections and returns answers whose body has been read.
+
+    A request's body must be bytes (`httpx.ByteStream`), with its `Content-Length` among the headers. The `target`
+    extension (bytes) replaces the URL's path and query. Of the `timeout` extension (seconds, or None for no limit)
+    `pool` is for a free connection, `connect` for name, TCP and TLS together, and `read` for everything from the first
+    byte written to the last byte of the body; `write` is part of it. The `deadline` extension (the event loop's time)
+    bounds all of them together, so that a caller's time limit does not need to cancel a request and thereby forget
+    whether it was sent. A cancelled request closes its connection.
+
+    At most `max_connections` are open or being opened; who waits for one is served in order. One that was idle for
+    `idle_seconds` is closed: the default is below the 5 seconds of many servers, so that a request rarely meets a
+    connection that the server is closing. `max_response_bytes` bounds an answer with its head and framing. TLS
+    verifies certificate and host name by the system's authorities unless another context is given.
+    Belongs to one event loop.
+    """
+
+    def __init__(
+        self,
+        *,
+        max_response_bytes: int,
+        max_connections: int = 100,
+        idle_seconds: float = 4.0,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._max_response_bytes = max_response_bytes
+        self._max_connections = max_connections
+        self._idle_seconds = idle_seconds
+        self._ssl_context = ssl_context
+        self._slots = 0  # connections that are open, being opened, or promised to a waiter
+        self._idle: list[Connection] = []  # the longest idle first
+        self._waiters: deque[tuple[Origin, asyncio.Future[Connection | None]]] = deque()
+        self._open: set[Connection] = set()
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._closed = False
+
+    @property
+    def connections(self) -> dict[str, int]:
+        """How many are `open`, how many of them `idle`, how many `slots` are taken, how many requests are `waiting`."""
+        return {
+            "open": len(self._open),
+            "idle": len(self._idle),
+            "slots": self._slots,
+            "waiting": len(self._waiters),
+        }
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request once and return its answer; the module says what is raised."""
+        origin = _origin(request.url)
+        data = _serialize(request)
+        connection = await self._acquire(origin, request)
+        try:
+            until = _until(request, "read")
+            if until is not None and until <= asyncio.get_running_loop().time():
+                raise httpx.PoolTimeout("The time was up before the request was written.")
+            return await connection.exchange(data, until, expects_body=request.method != "HEAD")
+        finally:
+            if not connection.reusable:
+                connection.abort()
+            self._give_back(connection if connection.reusable else None)
+
+    async def aclose(self) -> None:
+        """Close every connection; who waits for an answer gets `httpx.ReadError`, who waits to send `ConnectError`."""
+        self._closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for connection in tuple(self._open):
+            connection.abort()
+        for _, waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(httpx.ConnectError("The transport was closed."))
+        # asyncio reports the end of a connection in one of its next turns: too soon to be worth an event.
+        while self._open:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+
+    async def _acquire(self, origin: Origin, request: httpx.Request) -> Connection:
+        """Return a connection, and with it a slot that the caller has to give back."""
+        if self._closed:
+            raise httpx.ConnectError("The transport was closed.")
+        connection = self._take_idle(origin)
+        if connection is None:
+            if self._slots < self._max_connections:
+                self._slots += 1
+            elif self._idle:  # of another origin: its slot changes hands
+                self._idle.pop(0).abort()
+            else:
+                connection = await self._wait(origin, request)
+        if connection is not None:
+            if connection.is_alive():
+                return connection
+            connection.abort()
+        return await self._connect(origin, request)
+
+    def _take_idle(self, origin: Origin) -> Connection | None:
+        """Take the connection that was used last: the likeliest to live, and the others can expire."""
+        for index in range(len(self._idle) - 1, -1, -1):
+            if self._idle[index].origin == origin:
+                return self._idle.pop(index)
+        return None
+
+    async def _wait(self, origin: Origin, request: httpx.Request) -> Connection | None:
+        """Wait in line for a connection to the origin, or for the slot to open one (None)."""
+        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
+        entry = (origin, waiter)
+        self._waiters.append(entry)
+        try:
+            async with asyncio.timeout_at(_until(request, "pool")):
+                return await waiter
+        except BaseException as error:
+            with contextlib.suppress(ValueError):
+                self._waiters.remove(entry)
+            if not waiter.cancelled() and waiter.exception() is None:  # what came too late is the next one's
+                self._give_back(waiter.result())
+            if isinstance(error, TimeoutError):
+                raise httpx.PoolTimeout("No connection was free in time.") from None
+            raise
+
+    async def _connect(self, origin: Origin, request: httpx.Request) -> Connection:
+        scheme, host, port = origin
+
+        def new() -> Connection:
+            return Connection(
+                origin,
+                max_response_bytes=self._max_response_bytes,
+                on_made=self._open.add,
+                on_lost=self._lost,
+            )
+
+        try:
+            context = self._tls() if scheme == "https" else None
+            async with asyncio.timeout_at(_until(request, "connect")):
+                _, connection = await asyncio.get_running_loop().create_connection(new, host, port, ssl=context)
+        except BaseException as error:
+            self._give_back(None)
+            if isinstance(error, TimeoutError):
+                raise httpx.ConnectTimeout("The connection was not made in time.") from error
+            if isinstance(error, OSError | ValueError):  # ValueError: a host that cannot be a name
+                raise httpx.ConnectError(f"The connection could not be made: {error}") from error
+            raise
+        if connection.reusable and not self._closed:
+            return connection
+        connection.abort()
+        self._give_back(None)
+        raise httpx.ConnectError("The connection was closed before the request was written.")
+
+    def _give_back(self, connection: Connection | None) -> None:
+        """Pass a slot, with its connection when that can be used again, to who waits longest, or keep it."""
+        now = asyncio.get_running_loop().time()
+        if connection is not None:
+            connection.idle_until = now + self._idle_seconds
+        while self._waiters:
+            origin, waiter = self._waiters.popleft()
+            if waiter.done():
+                continue
+            if connection is not None and connection.origin != origin:
+                connection.abort()
+                connection = None
+            waiter.set_result(connection)
+            return
+        if connection is None:
+            self._slots -= 1
+            return
+        self._idle.append(connection)
+        if self._sweeper is None:
+            self._sweeper = asyncio.get_running_loop().call_at(connection.idle_until, self._sweep)
+
+    def _sweep(self) -> None:
+        """Close what has been idle for too long."""
+        self._sweeper = None
+        loop = asyncio.get_running_loop()
+        while self._idle and self._idle[0].idle_until <= loop.time():
+            self._idle.pop(0).abort()
+            self._give_back(None)
+        if self._idle and not self._closed:
+            self._sweeper = loop.call_at(self._idle[0].idle_until, self._sweep)
+
+    def _lost(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        if connection in self._idle:
+            self._idle.remove(connection)
+            self._give_back(None)
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._ssl_context is None:
+            self._ssl_context = ssl.create_default_context()
+            self._ssl_context.minimum_version = ssl.TLSVersion.TLSv1_2
+            self._ssl_context.set_alpn_protocols(["http/1.1"])
+        return self._ssl_context
+
+
+def _until(request: httpx.Request, phase: str) -> float | None:
+    """Return the event loop's time at which a phase that begins now has to be over."""
+    limit: float | None = request.extensions.get("timeout", {}).get(phase)
+    deadline: float | None = request.extensions.get("deadline")
+    if limit is None:
+        return deadline
+    until = asyncio.get_running_loop().time() + limit
+    return until if deadline is None else min(until, deadline)
+
+
+def _origin(url: httpx.URL) -> Origin:
+    if url.scheme not in _PORTS or not url.host:
+        raise httpx.UnsupportedProtocol("The URL is not http:// or https:// with a host.")
+    return url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
+
+
+def _serialize(request: httpx.Request) -> bytes:
+    """Return the request as it is written, refusing whatever could be read as another request than this one."""
+    if not isinstance(request.stream, httpx.ByteStream):
+        raise httpx.LocalProtocolError("The request's body must be bytes.")
+    body = b"".join(request.stream)
+    target: bytes = request.extensions.get("target") or request.url.raw_path
+    fields = request.headers.raw
+    names = [name.lower() for name, _ in fields]
+    values = b"".join([value for _, value in fields])
+    if not (request.method.isascii() and request.method.isalpha()):
+        raise httpx.LocalProtocolError("The request's method is not a word.")
+    if not target.startswith(b"/") or target.translate(None, _VISIBLE):
+        raise httpx.LocalProtocolError("The request's target is not a path of visible ASCII characters.")
+    if b"" in names or not b"".join(names).translate(None, _TOKEN_PUNCTUATION).isalnum():
+        raise httpx.LocalProtocolError("A request header's name is not a token.")
+    if len(values.translate(None, _CONTROLS)) != len(values):
+        raise httpx.LocalProtocolError("A request header's value has a control character.")
+    if names.count(b"host") != 1:
+        raise httpx.LocalProtocolError("The request does not have one Host header.")
+    lengths = [
+        value for name, value in zip(names, (value for _, value in fields), strict=True) if name == b"content-length"
+    ]
+    if b"transfer-encoding" in names or (lengths != [b"%d" % len(body)] and (lengths or body)):
+        raise httpx.LocalProtocolError("The request's Content-Length is not the length of its body.")
+    head = b"".join([b"%b: %b\r\n" % field for field in fields])
+    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode("ascii"), target, head, body)
