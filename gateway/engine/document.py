@@ -1,16 +1,16 @@
-"""A document's text, parsed, validated, and the operation in it that is to be run."""
+"""A document's text, parsed, held to its limits, validated, and the operation in it that is to be run."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from graphql import (
-    ASTValidationRule,
     DocumentNode,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    OverlappingFieldsCanBeMergedRule,
+    ValidationContext,
     parse,
     specified_rules,
     validate,
@@ -18,8 +18,8 @@ from graphql import (
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
-from gateway.engine.errors import DocumentError, format_errors
-from gateway.engine.limits import Limits
+from gateway.engine.errors import DocumentError, Formatter
+from gateway.engine.limits import Limits, document_refusals
 from gateway.errors import ErrorCode
 
 
@@ -27,44 +27,79 @@ from gateway.errors import ErrorCode
 class Document:
     """A valid document and the operation chosen from it."""
 
+    text: str
     root: DocumentNode
     operation: OperationDefinitionNode
 
 
-def read(
-    schema: GraphQLSchema, text: str, operation_name: str | None, *, introspection: bool, limits: Limits
-) -> Document:
-    """Parse and validate a document and choose its operation; raises DocumentError."""
-    try:
-        root = parse(text, max_lexical_tokens=limits.tokens)
-    except GraphQLSyntaxError as error:
-        raise DocumentError(format_errors([error], ErrorCode.GRAPHQL_PARSE_FAILED)) from None
-    try:
-        operation = _choose(schema, root, operation_name)
-    except GraphQLError as error:
-        raise DocumentError(format_errors([error], ErrorCode.BAD_REQUEST)) from None
-    errors = validate(schema, root, _rules(introspection=introspection), limits.errors, not introspection)
-    if errors:
-        raise DocumentError(format_errors(errors, ErrorCode.GRAPHQL_VALIDATION_FAILED))
-    return Document(root, operation)
+class Reader:
+    """Makes documents of texts."""
+
+    def __init__(self, schema: GraphQLSchema, formatter: Formatter, limits: Limits, *, introspection: bool) -> None:
+        self._schema = schema
+        self._formatter = formatter
+        self._limits = limits
+        self._hide_suggestions = not introspection
+        rules = [_bounded(limits) if rule is OverlappingFieldsCanBeMergedRule else rule for rule in specified_rules]
+        # Strawberry adds these two in its own validation, which is not used here.
+        self._rules = [*rules, MaybeNullValidationRule, OneOfInputValidationRule]
+        if not introspection:
+            self._rules.append(NoSchemaIntrospectionCustomRule)
+
+    def read(self, text: str, operation_name: str | None) -> Document:
+        """Parse and validate a document and choose its operation; raises DocumentError."""
+        root = self._parse(text)
+        operation = self._choose(text, root, operation_name)
+        refusals = document_refusals(root, self._limits)
+        # What is too large to be run is too large to be validated.
+        errors = refusals[: self._limits.errors] or self._validate(root)
+        if errors:
+            raise self._error(text, errors, ErrorCode.GRAPHQL_VALIDATION_FAILED)
+        return Document(text, root, operation)
+
+    def _parse(self, text: str) -> DocumentNode:
+        limits = self._limits
+        if len(text) > limits.characters:
+            refusal = GraphQLError(f"The document is too long: at most {limits.characters} characters are allowed.")
+            raise self._error("", [refusal], ErrorCode.GRAPHQL_VALIDATION_FAILED)
+        try:
+            return parse(text, max_lexical_tokens=limits.tokens)
+        except GraphQLSyntaxError as error:
+            code = ErrorCode.GRAPHQL_PARSE_FAILED
+            if f" more than {limits.tokens} tokens." in error.message:
+                code = ErrorCode.GRAPHQL_VALIDATION_FAILED
+            raise self._error(text, [error], code) from None
+
+    def _validate(self, root: DocumentNode) -> list[GraphQLError]:
+        errors = validate(self._schema, root, self._rules, self._limits.errors, self._hide_suggestions)
+        limit = self._limits.comparisons
+        why = f"The document repeats fields too often: at most {limit} steps are spent on comparing them."
+        return [GraphQLError(why) if error.message == "Validation aborted." else error for error in errors]
+
+    def _choose(self, text: str, root: DocumentNode, name: str | None) -> OperationDefinitionNode:
+        operations = [node for node in root.definitions if isinstance(node, OperationDefinitionNode)]
+        if name is not None:
+            operations = [node for node in operations if node.name and node.name.value == name]
+        if not operations:
+            problem = "no operation" if name is None else "no operation of the name that operationName gives"
+        elif len(operations) > 1:
+            problem = "several operations: operationName must be the name of one of them"
+        elif self._schema.get_root_type(operations[0].operation) is None:
+            problem = f"a {operations[0].operation.value}, and this API has none"
+        else:
+            return operations[0]
+        raise self._error(text, [GraphQLError(f"The document has {problem}.")], ErrorCode.BAD_REQUEST)
+
+    def _error(self, text: str, errors: list[GraphQLError], code: ErrorCode) -> DocumentError:
+        return DocumentError(self._formatter.request_errors(errors, code, text, None))
 
 
-def _rules(*, introspection: bool) -> Sequence[type[ASTValidationRule]]:
-    rules = [*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule]
-    return rules if introspection else [*rules, NoSchemaIntrospectionCustomRule]
+def _bounded(limits: Limits) -> type[OverlappingFieldsCanBeMergedRule]:
+    """Make graphql-core's one quadratic rule stop early: its own bound lets a small document take two seconds."""
 
+    class BoundedRule(OverlappingFieldsCanBeMergedRule):
+        def __init__(self, context: ValidationContext) -> None:
+            super().__init__(context)
+            self.rule_context.remaining_complexity_budget = limits.comparisons
 
-def _choose(schema: GraphQLSchema, root: DocumentNode, name: str | None) -> OperationDefinitionNode:
-    operations = [node for node in root.definitions if isinstance(node, OperationDefinitionNode)]
-    if name is not None:
-        operations = [node for node in operations if node.name and node.name.value == name]
-    match operations:
-        case [operation]:
-            pass
-        case []:
-            raise GraphQLError("The document has no such operation." if name else "The document has no operation.")
-        case _:
-            raise GraphQLError("The document has several operations: operationName must name one of them.")
-    if schema.get_root_type(operation.operation) is None:
-        raise GraphQLError(f"This API has no {operation.operation.value} operations.", operation)
-    return operation
+    return BoundedRule

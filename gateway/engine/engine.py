@@ -1,18 +1,12 @@
 """The engine: prepares documents and runs their operations."""
 
-from collections.abc import Mapping
-from inspect import isawaitable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from graphql import GraphQLSchema, execute
-from strawberry.execution import optimized_is_awaitable
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
-
-from gateway.engine.document import Document, read
-from gateway.engine.errors import format_errors, format_field_errors
+from gateway.engine.cache import Cache
+from gateway.engine.document import Reader
+from gateway.engine.errors import DocumentError, Formatter
 from gateway.engine.limits import Limits
-from gateway.engine.result import Result
-from gateway.errors import ErrorCode
+from gateway.engine.operation import Operation, Runner
 
 if TYPE_CHECKING:
     import strawberry
@@ -22,49 +16,47 @@ class Engine:
     """Runs GraphQL operations on a Strawberry schema.
 
     Without `introspection`, `__schema` and `__type` are refused and no message gives the schema's names away.
+
+    What documents were made into is kept in two caches, so that a flood of documents that come once cannot push out
+    those in use: a new one is only *seen*, refused ones too; one that comes again is *kept*.
     """
 
-    def __init__(self, schema: "strawberry.Schema", *, introspection: bool = True, limits: Limits = Limits()) -> None:  # noqa: B008 (immutable)
+    def __init__(
+        self,
+        schema: "strawberry.Schema",
+        *,
+        introspection: bool = True,
+        limits: Limits = Limits(),  # noqa: B008  # it is immutable
+    ) -> None:
         # Strawberry has no public way to the graphql-core schema that it builds; its own modules reach it like this.
-        self._schema: GraphQLSchema = schema._schema  # noqa: SLF001
-        self._introspection = introspection
-        self._limits = limits
+        core = schema._schema  # noqa: SLF001
+        formatter = Formatter(core, limits, introspection=introspection)
+        self._reader = Reader(core, formatter, limits, introspection=introspection)
+        self._runner = Runner(schema, core, formatter, limits, hide_suggestions=not introspection)
+        # A parsed document takes about a hundred times the memory of its text: 40 MB at most, all told.
+        self._kept: Cache[Operation] = Cache(entries=500, characters=200_000)
+        self._seen: Cache[Operation | DocumentError] = Cache(entries=500, characters=200_000)
 
-    def prepare(self, text: str, operation_name: str | None) -> "Operation":
+    def prepare(self, text: str, operation_name: str | None) -> Operation:
         """Make an operation of a document's text; raises DocumentError when it cannot be run."""
-        document = read(self._schema, text, operation_name, introspection=self._introspection, limits=self._limits)
-        return Operation(self._schema, document, introspection=self._introspection, limits=self._limits)
+        key = (text, operation_name)
+        kept = self._kept.get(key)
+        if kept is not None:
+            return kept
+        seen = self._seen.get(key)
+        if seen is None:
+            seen = self._read(text, operation_name)
+            self._seen.put(key, seen)
+        elif isinstance(seen, Operation):
+            self._seen.pop(key)
+            self._kept.put(key, seen)
+        if isinstance(seen, Operation):
+            return seen
+        # A new exception each time: raising one again and again makes its traceback longer and longer.
+        raise DocumentError(seen.errors)
 
-
-class Operation:
-    """One operation of a valid document, to be run any number of times."""
-
-    def __init__(self, schema: GraphQLSchema, document: Document, *, introspection: bool, limits: Limits) -> None:
-        node = document.operation
-        self.kind: Literal["query", "mutation", "subscription"] = node.operation.value
-        self.name = node.name.value if node.name else None
-        self._schema = schema
-        self._document = document
-        self._introspection = introspection
-        self._limits = limits
-
-    async def execute(self, variables: Mapping[str, object] | None, context: object) -> Result:
-        """Run the operation; resolvers see `context` as `info.context`. Never raises for what they raise."""
-        outcome = execute(
-            self._schema,
-            self._document.root,
-            None,
-            context,
-            dict(variables or {}),
-            self.name,
-            max_coercion_errors=self._limits.errors,
-            executor_class=StrawberryGraphQLCoreExecutionContext,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # Strawberry does not annotate it as a TypeGuard
-            hide_suggestions=not self._introspection,
-            operation_extensions=None,
-        )
-        result = await outcome if isawaitable(outcome) else outcome
-        errors = result.errors or []
-        if result.data is None and errors and not any(error.path for error in errors):
-            return Result(None, format_errors(errors, ErrorCode.BAD_USER_INPUT), executed=False)
-        return Result(result.data, format_field_errors(errors), executed=True)
+    def _read(self, text: str, operation_name: str | None) -> Operation | DocumentError:
+        try:
+            return Operation(self._reader.read(text, operation_name), self._runner)
+        except DocumentError as error:
+            return DocumentError(error.errors)

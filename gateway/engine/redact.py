@@ -1,0 +1,118 @@
+"""Messages without what the client's strings say, and without names of a schema that is not shown.
+
+Invitation texts and tokens come in as strings, in documents and in variables, and graphql-core's messages repeat
+them. Numbers, booleans and names stay, so that a message still says what is wrong.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+from graphql import GraphQLError, GraphQLSchema, Lexer, Source, TokenKind
+from graphql.pyutils import inspect
+
+_LITERAL = re.compile(r'"""(?:\\"""|.)*?"""|"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
+_QUOTED = re.compile(r"'[^']*'")
+_LEXICAL = re.compile(r"((?:Block)?String|escape sequence):? '.*'\.$", re.DOTALL)
+_LEXICAL_IN_DOUBT = re.compile(r"(Name|Int|Float|character):? '.*'\.$", re.DOTALL)
+_SHORT = 4
+"""Strings below this length are hidden in quotes only: elsewhere they would be taken for parts of words."""
+_BUILT_IN = frozenset({"Boolean", "Float", "ID", "Int", "String"})
+
+
+class Redactor:
+    """Redacts the messages of one request; made only when there are some."""
+
+    def __init__(
+        self, text: str, variables: Mapping[str, object] | None, max_tokens: int, names: "SchemaNames"
+    ) -> None:
+        strings: set[str] = set()
+        known: set[str] = set()
+        for kind, value in islice(_tokens(text), max_tokens):
+            (known if kind is TokenKind.NAME else strings).add(value)
+        for value, is_key in _variable_strings(variables or {}):
+            (known if is_key and _NAME.fullmatch(value) else strings).add(value)
+        strings.discard("")
+        self._quoted = _any_of({form for value in strings for form in (inspect(value), f"'{value}'")})
+        self._bare = _any_of({value for value in strings - known if len(value) >= _SHORT})
+        self._types = names.types - known
+        self._names = names.all - known
+
+    def __call__(self, message: str) -> str:
+        """Give a message of validation or coercion without the client's strings."""
+        for pattern, hidden in (self._quoted, '"…"'), (self._bare, "…"), (_LITERAL, '"…"'):
+            message = pattern.sub(hidden, message)
+        if self._types:
+            message = _hide(message, self._types)
+        if self._names:
+            message = _QUOTED.sub(lambda quoted: _hide(quoted[0], self._names), message)
+        return message
+
+
+def redact_syntax_error(error: GraphQLError) -> str:
+    """Give the message of a syntax error without the string it may stumble upon.
+
+    After a quotation mark, a name may be a word of a text with an unescaped quotation mark in it.
+    """
+    message = _LEXICAL.sub(r"\1.", error.message)
+    (position,) = error.positions or (0,)
+    if error.source and '"' in error.source.body[:position]:
+        message = _LEXICAL_IN_DOUBT.sub(r"\1.", message)
+    return message
+
+
+class SchemaNames:
+    """The names that a schema's messages could give away; none of a schema that everybody may read."""
+
+    def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
+        self.types: frozenset[str] = frozenset()
+        self.all: frozenset[str] = frozenset()
+        if not introspection:
+            types = {name for name in schema.type_map if not name.startswith("__")} - _BUILT_IN
+            self.types = frozenset(types)
+            self.all = frozenset(types.union(*(_members(schema, name) for name in types)))
+
+
+def _any_of(strings: set[str]) -> re.Pattern[str]:
+    """Match any of the strings, the longest first: one can be a part of another."""
+    return re.compile("|".join(map(re.escape, sorted(strings, key=len, reverse=True))) or r"(?!)")
+
+
+def _members(schema: GraphQLSchema, type_name: str) -> Iterator[str]:
+    type_ = schema.type_map[type_name]
+    for name, field in getattr(type_, "fields", {}).items():
+        yield name
+        yield from getattr(field, "args", ())
+    yield from getattr(type_, "values", ())
+
+
+def _hide(text: str, names: frozenset[str]) -> str:
+    return _NAME.sub(lambda word: "…" if word[0] in names else word[0], text)
+
+
+def _tokens(text: str) -> Iterator[tuple[TokenKind, str]]:
+    lexer = Lexer(Source(text))
+    while True:
+        try:
+            token = lexer.advance()
+        except GraphQLError:
+            return
+        if token.kind is TokenKind.EOF:
+            return
+        if token.kind in {TokenKind.NAME, TokenKind.STRING, TokenKind.BLOCK_STRING}:
+            yield token.kind, token.value or ""
+
+
+def _variable_strings(variables: Mapping[str, object]) -> Iterator[tuple[str, bool]]:
+    """Walk the strings in variables, with whether each is the key of an object."""
+    rest: list[object] = [dict(variables)]
+    while rest:
+        value = rest.pop()
+        if isinstance(value, str):
+            yield value, False
+        elif isinstance(value, list):
+            rest.extend(value)
+        elif isinstance(value, dict):
+            rest.extend(value.values())
+            yield from ((key, True) for key in value if isinstance(key, str))
