@@ -14,6 +14,7 @@ from gateway.invitations.model import (
     parse_int64,
 )
 from gateway.invitations.paging import InvitationSlice, Position
+from gateway.invitations.transport import Transport
 
 __all__ = [
     "COLLECTION",
@@ -29,5 +30,6 @@ __all__ = [
     "InvitationsClient",
     "InvitationsError",
     "Position",
+    "Transport",
     "parse_int64",
 ]

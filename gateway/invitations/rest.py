@@ -132,6 +132,7 @@ class RestClient:
         body = call.body or b""
         if body:
             headers += [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
+        # Each phase may take what is left; the transport keeps the deadline over all of them.
         left = max(call.deadline - _now(), 0.001)
         return httpx.Request(
             call.method,
@@ -140,6 +141,7 @@ class RestClient:
             stream=httpx.ByteStream(body),
             extensions={
                 "target": call.target.encode("ascii"),
+                "deadline": call.deadline,
                 "timeout": {"pool": left, "connect": left, "write": left, "read": left},
             },
         )

@@ -1,0 +1,88 @@
+"""The parts, put together."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, Route
+
+from gateway import sandbox
+from gateway.engine import Engine
+from gateway.http import GraphQLEndpoint
+from gateway.http.graphiql import GraphiQL
+from gateway.invitations import InvitationsClient, Transport
+from gateway.schema import Context, create_schema
+from gateway.settings import Settings, load_settings
+from gateway.telemetry import RequestLog, configure_logging
+
+MAX_RESPONSE = 8_000_000
+"""Bytes of an answer of the REST API: a page of a hundred invitations with long messages, ten times over."""
+LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
+
+
+def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> Starlette:
+    """Build the gateway.
+
+    With a `store` it is for development: the sandbox is served beside it, a missing token is supplied, and pages from
+    this machine may call it.
+    """
+    transport = Transport(max_response_bytes=MAX_RESPONSE)
+    client = InvitationsClient(
+        transport, url=settings.upstream_url, timeout=settings.upstream_timeout, update_path=settings.update_path
+    )
+    default_authorization = f"Bearer {sandbox.SANDBOX_TOKEN}" if store else None
+
+    def context(authorization: str | None) -> Context:
+        return Context(client, default_authorization if authorization is None else authorization)
+
+    graphiql = GraphiQL(upstream=settings.upstream_url, sandbox=store is not None) if settings.playground else None
+    endpoint = GraphQLEndpoint(
+        Engine(create_schema(), introspection=settings.introspection),
+        context=context,
+        playground=graphiql.page if graphiql else None,
+    )
+    routes: list[BaseRoute] = [
+        Route("/graphql", endpoint),
+        Route("/healthz", _healthz),
+        *(graphiql.routes() if graphiql else []),
+        *(sandbox.routes(store) if store else []),
+    ]
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await transport.aclose()
+
+    app = Starlette(routes=routes, middleware=_middleware(settings, local=store is not None), lifespan=lifespan)
+    app.router.redirect_slashes = False  # A redirect would carry the bearer token once more through the network.
+    return app
+
+
+def serve() -> Starlette:
+    """Build what a worker process serves, from the environment; called by uvicorn."""
+    configure_logging()
+    return create_app(load_settings())
+
+
+def _middleware(settings: Settings, *, local: bool) -> list[Middleware]:
+    middleware = [Middleware(RequestLog)]
+    if settings.cors_origins or local:
+        middleware.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=settings.cors_origins,
+                allow_origin_regex=LOCAL_ORIGINS if local else None,
+                allow_methods=["GET", "POST"],
+                allow_headers=["*"],
+                expose_headers=["X-Request-Id", "Retry-After"],
+            )
+        )
+    return middleware
+
+
+async def _healthz(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("ok\n")

@@ -1,0 +1,201 @@
+"""The commands that a person types."""
+
+import difflib
+import os
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from gateway import __version__
+from gateway.settings import PREFIX, Settings, SettingsError, load_settings, unknown_variables
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+SHUTDOWN_TIMEOUT = 30
+"""Seconds that running requests have to finish when the process is asked to leave."""
+KEEP_ALIVE = 75
+"""Seconds that an idle client connection is kept: longer than proxies keep theirs, so that they are who closes."""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """GraphQL in front of Microsoft Graph's LinkedIn invitations API."""
+
+
+def _shown(default: object) -> str:
+    return str(default).lower() if isinstance(default, bool) else str(default or "none")
+
+
+def _setting(name: str) -> Callable[[_Command], _Command]:
+    """Make the option of a setting; it sets the setting's variable, so that both are read and checked in one place."""
+    field = Settings.model_fields[name]
+    option = "--" + name.replace("_", "-")
+
+    def set_variable(_context: click.Context, _parameter: click.Parameter, value: object) -> None:
+        if value is not None:
+            os.environ[PREFIX + name.upper()] = str(value)
+
+    return click.option(
+        f"{option}/--no-{name.replace('_', '-')}" if field.annotation is bool else option,
+        default=None,
+        type=bool if field.annotation is bool else str,
+        expose_value=False,
+        callback=set_variable,
+        metavar=None if field.annotation is bool else name.upper(),
+        help=f"{field.description}  [default: {_shown(field.default)}; variable: {PREFIX}{name.upper()}]",
+    )
+
+
+def _settings(*names: str) -> Callable[[_Command], _Command]:
+    def decorate(command: _Command) -> _Command:
+        for name in reversed(names):
+            command = _setting(name)(command)
+        return command
+
+    return decorate
+
+
+_data = click.option(
+    "--data", type=click.Path(dir_okay=False, path_type=Path), help="the sandbox's SQLite file  [default: in memory]"
+)
+
+
+@main.command()
+@_settings("host", "port", "playground", "introspection", "cors_origins")
+@_data
+def dev(data: Path | None) -> None:
+    """Serve the gateway in front of an embedded sandbox API: no account, no token, nothing is sent to anyone."""
+    from gateway.app import create_app  # noqa: PLC0415 (half a second that `--help` need not wait for)
+    from gateway.sandbox import SANDBOX_TOKEN  # noqa: PLC0415
+
+    settings = _load()
+    with (
+        closing(_store(data)) as store,
+        closing(_listen(settings.host, settings.port)) as public,
+        # The gateway calls its sandbox as it calls any API: through a socket, one that only this machine can reach.
+        closing(_listen("127.0.0.1", 0)) as private,
+    ):
+        upstream = f"{_origin(private)}/v1.0"
+        app = create_app(settings.model_copy(update={"upstream_url": upstream}), store=store)
+        origin = _origin(public)
+        click.echo(f"GraphQL and GraphiQL:  {origin}/graphql")
+        click.echo(f"Sandbox REST API:      {origin}/v1.0/linkedIn/invitations  (bearer token: {SANDBOX_TOKEN})")
+        click.echo(f"Sandbox data:          {data or 'in memory, gone with this process'}")
+        _run(app, [public, private])
+
+
+@main.command()
+@_settings(*Settings.model_fields)
+def serve() -> None:
+    """Serve the gateway in front of the REST API at GATEWAY_UPSTREAM_URL."""
+    settings = _load()
+    with closing(_listen(settings.host, settings.port)) as public:
+        click.echo(f"GraphQL at {_origin(public)}/graphql, in front of {settings.upstream_url}")
+        _run("gateway.app:serve", [public], workers=settings.workers)
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="address to listen on")
+@click.option("--port", default=8001, show_default=True, type=click.IntRange(0, 65535), help="port to listen on")
+@_data
+def sandbox(host: str, port: int, data: Path | None) -> None:
+    """Serve the sandbox API alone."""
+    from gateway.sandbox import create_app  # noqa: PLC0415 (as above)
+
+    with closing(_store(data)) as store, closing(_listen(host, port)) as public:
+        click.echo(f"Sandbox REST API: {_origin(public)}/v1.0/linkedIn/invitations")
+        _run(create_app(store), [public])
+
+
+@main.command()
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="write to this file")
+@click.option("--check", type=click.Path(dir_okay=False, path_type=Path), help="exit 1 when this file differs")
+def schema(output: Path | None, check: Path | None) -> None:
+    """Print the GraphQL schema."""
+    from gateway.schema import create_schema  # noqa: PLC0415 (as above)
+
+    sdl = create_schema().as_str() + "\n"
+    try:
+        if check:
+            _check(sdl, check)
+        elif output:
+            output.write_text(sdl, encoding="utf-8")
+        else:
+            click.echo(sdl, nl=False)
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{check or output}: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+
+
+def _check(sdl: str, file: Path) -> None:
+    found = file.read_text(encoding="utf-8")
+    if found != sdl:
+        lines = difflib.unified_diff(found.splitlines(), sdl.splitlines(), str(file), "the schema", lineterm="")
+        click.echo("\n".join(lines))
+        sys.exit(1)
+
+
+def _load() -> Settings:
+    for line in unknown_variables():
+        click.echo(f"Warning: {line}", err=True)
+    try:
+        return load_settings()
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _store(data: Path | None) -> Any:
+    from gateway.sandbox import Store, StoreError  # noqa: PLC0415 (as above)
+
+    try:
+        return Store(data)
+    except StoreError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(2048)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}, port {port}: {error.strerror}") from None
+    return listener
+
+
+def _origin(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _run(app: Any, sockets: list[socket.socket], *, workers: int = 1) -> None:
+    import uvicorn  # noqa: PLC0415 (as above)
+    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
+
+    from gateway.telemetry import configure_logging  # noqa: PLC0415
+
+    configure_logging()
+    config = uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+    )
+    if workers > 1:
+        Multiprocess(config, sockets=sockets).run()
+    else:
+        uvicorn.Server(config).run(sockets=sockets)

@@ -1,0 +1,128 @@
+"""`/graphql`: an ASGI application that answers GraphQL requests over HTTP."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from gateway.engine import DocumentError, Engine, Operation, Result
+from gateway.errors import ErrorCode
+from gateway.http.accept import GRAPHQL_RESPONSE, JSON, names_html, negotiate
+from gateway.http.request import (
+    Disconnected,
+    GraphQLRequest,
+    Headers,
+    Refusal,
+    read_body,
+    read_headers,
+    read_parameters,
+    read_url,
+)
+from gateway.http.response import answer
+from gateway.telemetry import log_bug
+
+logger = logging.getLogger("gateway.http")
+
+WATCH_AFTER = 0.05
+"""Seconds that a query may run before its client is watched: most are done by then, and watching costs a task."""
+
+
+class GraphQLEndpoint:
+    """Answers GraphQL requests; gives a person's browser the playground."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        context: Callable[[str | None], object],
+        playground: Callable[[], Response] | None = None,
+    ) -> None:
+        """Take what makes a resolver's context from an `Authorization` header, and the playground's page."""
+        self._engine = engine
+        self._context = context
+        self._playground = playground
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or none if its client went away."""
+        media_type = JSON
+        outcome: Result | DocumentError | Refusal
+        try:
+            headers = read_headers(scope)
+            if self._playground and _wants_page(scope, headers):
+                await self._playground()(scope, receive, send)
+                return
+            media_type = negotiate(headers.accept) or _not_acceptable()
+            outcome = await self._respond(scope, headers, receive)
+        except (Refusal, DocumentError) as refusal:
+            outcome = refusal
+        except Disconnected:
+            return
+        except Exception as error:  # noqa: BLE001 (the last resort: a bug of ours must have an answer, too)
+            log_bug(logger, error)
+            outcome = Refusal(500, "Internal server error", code=ErrorCode.INTERNAL_SERVER_ERROR)
+        made = answer(outcome, media_type)
+        await send({"type": "http.response.start", "status": made.status, "headers": made.headers})
+        await send({"type": "http.response.body", "body": made.body})
+
+    async def _respond(self, scope: Scope, headers: Headers, receive: Receive) -> Result:
+        method = scope["method"]
+        if method == "POST":
+            request = await read_body(headers, receive)
+        elif method == "GET":
+            request = read_url(scope)
+        else:
+            raise Refusal(405, "GraphQL is spoken by GET and POST.", ((b"allow", b"GET, POST"),))
+        operation = self._prepare(request)
+        if operation.kind == "mutation" and method == "GET":
+            raise Refusal(405, "A mutation must be sent by POST.", ((b"allow", b"POST"),))
+        context = self._context(headers.authorization)
+        if operation.kind == "mutation":
+            # What was sent upstream cannot be called back: it runs to its end, whether anybody listens or not.
+            return await operation.execute(request.variables, context)
+        with _ClientWatch(receive):
+            return await operation.execute(request.variables, context)
+
+    def _prepare(self, request: GraphQLRequest) -> Operation:
+        return self._engine.prepare(request.query or "", request.operation_name)
+
+
+def _wants_page(scope: Scope, headers: Headers) -> bool:
+    return scope["method"] == "GET" and names_html(headers.accept) and "query" not in read_parameters(scope)
+
+
+def _not_acceptable() -> str:
+    raise Refusal(406, f"The answer can be {GRAPHQL_RESPONSE} or {JSON}: the Accept header admits neither.")
+
+
+class _ClientWatch:
+    """Cancels the current task when its client goes away, and raises Disconnected then."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self._watcher: asyncio.Task[None] | None = None
+        self._gone = False
+
+    def __enter__(self) -> None:
+        self._timer = self._loop.call_later(WATCH_AFTER, self._start)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        self._timer.cancel()
+        if self._watcher:
+            self._watcher.cancel()
+        if self._gone and kind is asyncio.CancelledError and self._task:
+            self._task.uncancel()
+            raise Disconnected from None
+
+    def _start(self) -> None:
+        self._watcher = self._loop.create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        if self._task:
+            self._task.cancel()

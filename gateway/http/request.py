@@ -1,0 +1,191 @@
+"""From an HTTP request to a GraphQL request: GraphQL over HTTP, "Request"."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+from starlette.types import Receive, Scope
+
+from gateway.engine import DocumentError
+from gateway.errors import ErrorCode
+
+MAX_BODY = 1_000_000
+"""Bytes of a request's body: a document and its variables, with room to spare."""
+MAX_MEDIA_TYPES = 1000
+"""Bytes of an `Accept` or `Content-Type` header: what is made of them is kept."""
+MAX_PARAMETERS = 16
+"""Parameters of a URL: GraphQL over HTTP knows four."""
+
+
+class Refusal(Exception):  # noqa: N818 (an answer of ours, no error)
+    """An HTTP request that is not let in, and what it is answered with."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        headers: tuple[tuple[bytes, bytes], ...] = (),
+        code: ErrorCode = ErrorCode.BAD_REQUEST,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.code = code
+        self.headers = headers
+
+
+class Disconnected(Exception):  # noqa: N818 (as Starlette names it)
+    """The client went away before its request was whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """What the endpoint looks at in a request's head."""
+
+    accept: str | None
+    authorization: str | None
+    content_type: str | None
+    content_encoding: str | None
+    content_length: int | None
+
+
+class GraphQLRequest(msgspec.Struct, rename={"operation_name": "operationName"}):
+    """The parameters of a GraphQL request."""
+
+    query: str | None = None
+    operation_name: str | None = None
+    variables: dict[str, Any] | None = None
+    extensions: dict[str, Any] | None = None
+
+
+_body_decoder = msgspec.json.Decoder(GraphQLRequest)
+_map_decoder: msgspec.json.Decoder[dict[str, Any] | None] = msgspec.json.Decoder(dict[str, Any] | None)
+
+
+def read_headers(scope: Scope) -> Headers:
+    """Read a request's head. Raises Refusal for several `Authorization` headers, and media types that are too long."""
+    found: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in found:
+            if name == b"authorization":
+                raise Refusal(400, "There must be one Authorization header at the most.")
+            if name == b"accept":
+                found[name] += b"," + value
+        else:
+            found[name] = value
+    if any(len(found.get(name, b"")) > MAX_MEDIA_TYPES for name in (b"accept", b"content-type")):
+        raise Refusal(431, f"Accept and Content-Type must be {MAX_MEDIA_TYPES} bytes at the most.")
+    text = {name: value.decode("latin-1") for name, value in found.items() if name in _LOOKED_AT}
+    length = text.get(b"content-length", "")
+    return Headers(
+        accept=text.get(b"accept"),
+        authorization=text.get(b"authorization"),
+        content_type=text.get(b"content-type"),
+        content_encoding=text.get(b"content-encoding"),
+        content_length=int(length) if length.isdecimal() else None,
+    )
+
+
+_LOOKED_AT = frozenset({b"accept", b"authorization", b"content-type", b"content-encoding", b"content-length"})
+
+
+async def read_body(headers: Headers, receive: Receive) -> GraphQLRequest:
+    """Read the request of a POST. Raises Refusal when it is none, Disconnected, and DocumentError (see `_checked`)."""
+    if not _is_json(headers.content_type):
+        raise Refusal(415, "The Content-Type must be application/json, in UTF-8.")
+    if headers.content_encoding not in (None, "identity"):
+        raise Refusal(415, "A compressed body is not supported: send it without Content-Encoding.")
+    if headers.content_length is not None and headers.content_length > MAX_BODY:
+        raise _too_large()
+    return _checked(_decode(await _receive_all(receive)))
+
+
+def read_url(scope: Scope) -> GraphQLRequest:
+    """Read the request of a GET. Raises Refusal when it is none, and DocumentError (see `_checked`)."""
+    parameters = read_parameters(scope)
+    return _checked(
+        GraphQLRequest(
+            query=parameters.get("query"),
+            operation_name=parameters.get("operationName"),
+            variables=_decode_map("variables", parameters.get("variables")),
+            extensions=_decode_map("extensions", parameters.get("extensions")),
+        )
+    )
+
+
+def read_parameters(scope: Scope) -> dict[str, str]:
+    """Read the parameters of a URL; an empty one is absent, for a URL has no `null`. Raises Refusal."""
+    try:
+        pairs = parse_qsl(scope["query_string"].decode("ascii"), errors="strict", max_num_fields=MAX_PARAMETERS)
+    except ValueError:
+        raise Refusal(400, "The URL's query cannot be read: it must be percent-encoded UTF-8.") from None
+    if len(dict(pairs)) != len(pairs):
+        raise Refusal(400, "Each parameter may stand in the URL once.")
+    return dict(pairs)
+
+
+@lru_cache(maxsize=256)
+def _is_json(content_type: str | None) -> bool:
+    media_type, *parameters = (part.strip().lower() for part in (content_type or "").split(";"))
+    charsets = [part.partition("=")[2].strip().strip('"') for part in parameters if part.startswith("charset")]
+    return media_type == "application/json" and all(charset in ("utf-8", "utf8") for charset in charsets)
+
+
+async def _receive_all(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if message.get("more_body"):
+        chunks = bytearray(body)
+        while message.get("more_body"):
+            message = await receive()
+            chunks += message.get("body", b"")
+            if len(chunks) > MAX_BODY:
+                raise _too_large()
+        body = bytes(chunks)
+    if message["type"] == "http.disconnect":
+        raise Disconnected
+    if len(body) > MAX_BODY:
+        raise _too_large()
+    return body
+
+
+def _too_large() -> Refusal:
+    return Refusal(413, f"The body must be {MAX_BODY} bytes at the most.")
+
+
+def _decode(body: bytes) -> GraphQLRequest:
+    try:
+        return _body_decoder.decode(body)
+    except RecursionError:
+        raise Refusal(400, "The body is nested too deeply.") from None
+    except msgspec.ValidationError as error:
+        if body.lstrip().startswith(b"["):
+            raise Refusal(400, "The body must be one JSON object: batches of operations are not supported.") from None
+        # Its text names types and places of our own struct only.
+        raise Refusal(400, f"The body is not a GraphQL request: {error}.") from None
+    except ValueError:
+        raise Refusal(400, "The body is not JSON in UTF-8.") from None
+
+
+def _decode_map(name: str, text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        return _map_decoder.decode(text)
+    except (ValueError, RecursionError):
+        raise Refusal(400, f"`{name}` must be a JSON object.") from None
+
+
+def _checked(request: GraphQLRequest) -> GraphQLRequest:
+    """Require a query.
+
+    Raises DocumentError for a persisted query, in the words that Apollo Client waits for before it sends the whole one.
+    """
+    if request.query is None:
+        if "persistedQuery" in (request.extensions or {}):
+            code = ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED
+            raise DocumentError([{"message": "PersistedQueryNotSupported", "extensions": {"code": code.value}}])
+        raise Refusal(400, "A GraphQL request has a `query`: the text of a document.")
+    return request

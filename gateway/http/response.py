@@ -1,0 +1,52 @@
+"""What a GraphQL request is answered with: GraphQL over HTTP, "Response"."""
+
+from dataclasses import dataclass
+
+import msgspec
+
+from gateway.engine import DocumentError, Result
+from gateway.http.accept import GRAPHQL_RESPONSE, JSON
+from gateway.http.request import Refusal
+
+_encode = msgspec.json.Encoder().encode
+
+_COMMON_HEADERS = [(b"cache-control", b"no-store"), (b"vary", b"Accept"), (b"x-content-type-options", b"nosniff")]
+_HEADERS = {
+    media_type: [(b"content-type", f"{media_type}; charset=utf-8".encode()), *_COMMON_HEADERS]
+    for media_type in (JSON, GRAPHQL_RESPONSE)
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP response, ready to be sent."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+def answer(outcome: Result | DocumentError | Refusal, media_type: str) -> Answer:
+    """Decide status, media type and body of the answer.
+
+    | outcome | `application/graphql-response+json` | `application/json` | `data` |
+    |---|---|---|---|
+    | executed, with or without errors | 200 | 200 | yes |
+    | not executed: document, operation, variables | 400 | 200 | no |
+    | not let in by the endpoint | as refused | as refused | no |
+    """
+    headers = _HEADERS[media_type]
+    content: dict[str, object]
+    match outcome:
+        case Result(executed=True, errors=[]):
+            status, content = 200, {"data": outcome.data}
+        case Result(executed=True):
+            status, content = 200, {"errors": outcome.errors, "data": outcome.data}
+        case Refusal():
+            error = {"message": outcome.message, "extensions": {"code": outcome.code.value}}
+            status, content = outcome.status, {"errors": [error]}
+            headers = [*headers, *outcome.headers]
+        case _:
+            status, content = 400 if media_type == GRAPHQL_RESPONSE else 200, {"errors": outcome.errors}
+    body = _encode(content)
+    return Answer(status, [*headers, (b"content-length", b"%d" % len(body))], body)

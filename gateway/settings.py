@@ -1,0 +1,101 @@
+"""Every setting: its name, default and bounds.
+
+A setting is read from the variable `GATEWAY_<NAME>`; an option of the command line sets that variable.
+"""
+
+import os
+import re
+from difflib import get_close_matches
+from ipaddress import ip_address
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "GATEWAY_"
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; its text is one line, names the variable and repeats no value."""
+
+
+def _upstream_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("https", "http") or not parts.hostname or not url.isascii():
+        raise ValueError("must be a URL such as https://graph.microsoft.com/v1.0")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ValueError("must be https, or http on a loopback address: bearer tokens go there")
+    if parts.query or parts.fragment or "@" in parts.netloc or not re.fullmatch(r"[!-~]*", url):
+        raise ValueError("must have no user, password, query, fragment or spaces")
+    _ = parts.port  # raises ValueError when it is none
+    return url.rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address is this machine itself."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
+    for origin in origins:
+        if origin != "*" and not re.fullmatch(r"https?://[A-Za-z0-9.\-\[\]:]+", origin):
+            raise ValueError("must be origins such as https://app.example.com, separated by commas, or *")
+    return origins
+
+
+class Settings(BaseSettings):
+    """The gateway's settings; the README's table says what each is for."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    upstream_url: Annotated[str, AfterValidator(_upstream_url)] = Field(
+        "https://graph.microsoft.com/v1.0", description="base URL of the REST API"
+    )
+    upstream_timeout: float = Field(
+        10.0,
+        ge=0.1,
+        le=300,
+        allow_inf_nan=False,
+        description="seconds for the REST work of one field, all tries together",
+    )
+    update_path: Literal["/linkedIn/invitations", "/linkedIn/invitations/{id}"] = Field(
+        "/linkedIn/invitations", description="where updates are sent: with {id} in it, the id leaves the body"
+    )
+    host: str = Field("127.0.0.1", min_length=1, max_length=255, description="address to listen on")
+    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes any free one")
+    workers: int = Field(1, ge=1, le=128, description="processes")
+    playground: bool = Field(default=True, description="serve GraphiQL to browsers")
+    introspection: bool = Field(default=True, description="answer introspection queries")
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)] = Field(
+        (), description="origins whose pages may call the API, separated by commas; * for all"
+    )
+
+
+def load_settings() -> Settings:
+    """Read the settings. Raises SettingsError for the first one that cannot be used."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        message = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{PREFIX}{str(first['loc'][0]).upper()}: {message[0].lower()}{message[1:]}") from None
+
+
+def unknown_variables() -> list[str]:
+    """Return a line for each `GATEWAY_…` variable that is no setting, with the one that was probably meant."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    lines = []
+    for name in sorted(os.environ):
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            close = get_close_matches(name.upper(), known, n=1)
+            hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(sorted(known))}"
+            lines.append(f"{name} is not a setting{hint}")
+    return lines

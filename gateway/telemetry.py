@@ -1,0 +1,127 @@
+"""What is known of the gateway's work from outside: request ids and the log.
+
+The log has one line for each request and one for each bug. No line repeats a token, a value from a document, from its
+variables or from the REST API, nor the message of an exception, which may hold one.
+"""
+
+import json
+import logging
+import re
+import sys
+import time
+import traceback
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from types import TracebackType
+from uuid import uuid4
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_REQUEST_ID = re.compile(rb"[A-Za-z0-9_.\-]{1,128}")
+_PLAIN = re.compile(r"[!#-<>-~]+", re.ASCII)
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="-")
+_access = logging.getLogger("gateway.access")
+
+
+@dataclass(slots=True)
+class Exchange:
+    """What the log says of one request, beside its status and duration: names that the code chose, never values."""
+
+    request_id: str
+    details: dict[str, str] = field(default_factory=dict)
+
+
+class RequestLog:
+    """ASGI middleware: an `X-Request-Id` on every answer, the caller's if it is a sane token, and a line in the log."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _given_id(scope) or str(uuid4())
+        _request_id.set(request_id)
+        exchange = scope["gateway.exchange"] = Exchange(request_id)
+        started = time.perf_counter()
+        status = 499  # what nginx logs for a client that went away before its answer
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode("ascii"))]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_id)
+        finally:
+            if _access.isEnabledFor(logging.INFO):
+                _access.info(
+                    _logfmt(
+                        method=scope["method"],
+                        path=scope["path"],
+                        status=str(status),
+                        ms=f"{(time.perf_counter() - started) * 1000:.1f}",
+                        **exchange.details,
+                    )
+                )
+
+
+def note(scope: Scope, **details: str) -> None:
+    """Add something to the line that the log will have of a request."""
+    exchange: Exchange | None = scope.get("gateway.exchange")
+    if exchange:
+        exchange.details.update(details)
+
+
+def log_bug(logger: logging.Logger, error: BaseException, **details: str) -> None:
+    """Log an exception that nobody expected: its type and where it comes from."""
+    logger.error(_logfmt(bug=type(error).__qualname__, at=_frames(error.__traceback__), **details))
+
+
+def configure_logging(level: int = logging.INFO) -> None:
+    """Send the log to standard error, a line each."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Formatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("gateway").setLevel(level)
+
+
+class _Formatter(logging.Formatter):
+    """One line a record, whatever it holds: line breaks are escaped, an exception is its type and its frames."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record).replace("\r", "\\r").replace("\n", "\\n")
+        return line if (request_id := _request_id.get()) == "-" else f"{line} request_id={request_id}"
+
+    def formatException(  # noqa: N802 (logging's name)
+        self, ei: tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+    ) -> str:
+        return f"{ei[0].__qualname__ if ei[0] else None} at {_frames(ei[2])}"
+
+
+def _given_id(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            return value.decode("ascii") if _REQUEST_ID.fullmatch(value) else None
+    return None
+
+
+def _frames(trace: TracebackType | None) -> str:
+    frames = traceback.extract_tb(trace)
+    return " < ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in reversed(frames))
+
+
+def _logfmt(**fields: str) -> str:
+    return " ".join(f"{name}={text if _PLAIN.fullmatch(text) else json.dumps(text)}" for name, text in fields.items())
