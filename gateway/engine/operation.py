@@ -12,6 +12,8 @@ from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 from gateway.engine.document import Document
 from gateway.engine.errors import Formatter
 from gateway.engine.limits import Limits, variables_refusal
+from gateway.engine.plan import Plan, compile_plan
+from gateway.engine.replay import Record, Replay
 from gateway.engine.result import Result
 from gateway.errors import ErrorCode
 
@@ -29,16 +31,19 @@ class Runner:
     limits: Limits
     hide_suggestions: bool
 
-    async def run(self, document: Document, variables: Mapping[str, object] | None, context: object) -> Result:
-        """Run a document's operation."""
+    async def run(
+        self, document: Document, variables: Mapping[str, object], context: object, record: Record | None
+    ) -> Result:
+        """Run a document's operation; root fields on record are not resolved again."""
         outcome = execute(
             self.schema,
             document.root,
             None,
             context,
-            dict(variables or {}),
+            dict(variables),
             document.operation.name.value if document.operation.name else None,
             max_coercion_errors=self.limits.errors,
+            middleware=[Replay(record)] if record else None,
             executor_class=StrawberryGraphQLCoreExecutionContext,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # it is a TypeGuard that does not say so
             hide_suggestions=self.hide_suggestions,
@@ -50,16 +55,19 @@ class Runner:
             return self.refuse(errors, document, variables)
         return Result(result.data, self.formatter.field_errors(errors, document.text, variables), executed=True)
 
-    def refuse(self, errors: list[GraphQLError], document: Document, variables: Mapping[str, object] | None) -> Result:
+    def refuse(self, errors: list[GraphQLError], document: Document, variables: Mapping[str, object]) -> Result:
         """Answer a request error."""
         code = ErrorCode.BAD_USER_INPUT
         return Result(None, self.formatter.request_errors(errors, code, document.text, variables), executed=False)
 
 
 class Operation:
-    """One operation of a valid document, to be run any number of times."""
+    """One operation of a valid document, to be run any number of times.
 
-    __slots__ = ("_document", "_runner", "kind", "name")
+    Its first run is graphql-core's alone; the second makes a plan, if the operation can have one.
+    """
+
+    __slots__ = ("_document", "_plan", "_runner", "_runs", "kind", "name")
 
     def __init__(self, document: Document, runner: Runner) -> None:
         node = document.operation
@@ -67,6 +75,8 @@ class Operation:
         self.name = node.name.value if node.name else None
         self._document = document
         self._runner = runner
+        self._runs = 0
+        self._plan: Plan | None = None
 
     async def execute(self, variables: Mapping[str, object] | None, context: object) -> Result:
         """Run the operation; resolvers see `context` as `info.context`.
@@ -74,7 +84,20 @@ class Operation:
         What resolvers raise becomes an error of the result; only cancellation goes through.
         """
         runner = self._runner
-        refusal = variables_refusal(variables, runner.limits) if variables else None
+        variables = variables or {}
+        refusal = variables_refusal(variables, runner.limits)
         if refusal:
-            return runner.refuse([GraphQLError(refusal)], self._document, None)
-        return await runner.run(self._document, variables, context)
+            return runner.refuse([GraphQLError(refusal)], self._document, {})
+        plan = self._plan or self._compile()
+        if plan is None:
+            return await runner.run(self._document, variables, context, None)
+        outcome = await plan.run(variables, context)
+        if isinstance(outcome, dict):
+            return Result(outcome, [], executed=True)
+        return await runner.run(self._document, variables, context, outcome)
+
+    def _compile(self) -> Plan | None:
+        self._runs += 1
+        if self._runs == 2:
+            self._plan = compile_plan(self._runner.strawberry, self._runner.schema, self._document)
+        return self._plan

@@ -1,0 +1,193 @@
+"""Functions that make the arguments that Strawberry would make, in one step from the JSON of the variables.
+
+graphql-core coerces values by the schema's types, then Strawberry's `convert_argument` makes them into inputs. Here
+both are done at once. A value that does not coerce raises an exception, whichever: the operation is left to
+graphql-core then, before any resolver has run.
+"""
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, NoReturn
+
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInputType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLScalarType,
+    Undefined,
+)
+from strawberry.relay import GlobalID
+from strawberry.types.arguments import convert_argument
+from strawberry.types.base import (
+    StrawberryList,
+    StrawberryMaybe,
+    StrawberryOptional,
+    get_object_definition,
+)
+from strawberry.types.lazy_type import LazyType
+from strawberry.types.maybe import Some
+
+from gateway.engine.selections import NotCompiledError
+
+if TYPE_CHECKING:
+    import strawberry
+
+Convert = Callable[[object], object]
+
+
+class InputCompiler:
+    """Makes a function for each pair of a GraphQL type and the Strawberry type that it came from."""
+
+    def __init__(self, schema: "strawberry.Schema") -> None:
+        self._config = schema.config
+        self._scalars = schema.schema_converter.scalar_registry
+        self._objects: dict[tuple[str, type], Convert] = {}
+
+    def value(self, type_: GraphQLInputType, annotation: object) -> Convert:
+        """Make the function that converts a value of variables; raises NotCompiledError."""
+        if isinstance(annotation, LazyType):
+            return self.value(type_, annotation.resolve_type())
+        if isinstance(annotation, StrawberryMaybe):
+            return _maybe(
+                self.value(type_, annotation.of_type), nullable=isinstance(annotation.of_type, StrawberryOptional)
+            )
+        if isinstance(annotation, StrawberryOptional):
+            return self.value(type_, annotation.of_type)
+        if isinstance(type_, GraphQLNonNull):
+            return self._present(type_.of_type, annotation)
+        present = self._present(type_, annotation)
+        return lambda value: None if value is None else present(value)
+
+    def constant(self, coerced: object, annotation: object) -> Callable[[], object]:
+        """Make the function that gives a value that graphql-core has coerced: a new one each time, if it can change."""
+
+        def convert() -> object:
+            return convert_argument(coerced, annotation, self._scalars, self._config)  # type: ignore[arg-type]
+
+        value = convert()
+        if value is None or isinstance(value, str | int | float | Enum):
+            return lambda: value
+        return convert
+
+    def _present(self, type_: GraphQLInputType, annotation: object) -> Convert:
+        """Make the function for values that must not be null."""
+        if isinstance(type_, GraphQLList) and isinstance(annotation, StrawberryList):
+            return _list(self.value(type_.of_type, annotation.of_type))
+        if isinstance(type_, GraphQLInputObjectType) and isinstance(annotation, type):
+            key = (type_.name, annotation)
+            return self._objects.get(key) or self._object(type_, annotation, key)
+        if isinstance(type_, GraphQLScalarType | GraphQLEnumType) and annotation is not GlobalID:
+            return _leaf(type_)
+        raise NotCompiledError
+
+    def _object(self, type_: GraphQLInputObjectType, class_: type, key: tuple[str, type]) -> Convert:
+        fields: dict[str, tuple[str, Convert]] = {}
+
+        def convert(value: object) -> object:
+            if not isinstance(value, dict):
+                return wrong()
+            given = {}
+            for name, item in value.items():
+                python_name, inner = fields[name]
+                given[python_name] = inner(item)
+            if len(given) != len(fields):
+                for python_name, supply in absent:
+                    if python_name not in given:
+                        given[python_name] = supply()
+            return class_(**given)
+
+        self._objects[key] = convert  # before its fields: an input can hold one of its own type
+        description = self.describe(type_, class_)
+        absent = tuple(description.absent.items())
+        for name, field in description.fields.items():
+            fields[name] = (field.python_name, self.value(field.type, field.annotation))
+        return convert
+
+    def describe(self, type_: GraphQLInputObjectType, class_: type) -> "InputObject":
+        """Tell how an input is built; raises NotCompiledError."""
+        definition = get_object_definition(class_)
+        if definition is None or definition.from_input or definition.is_one_of or type_.is_one_of:
+            raise NotCompiledError
+        described = InputObject(class_, {}, {})
+        for field in definition.fields:
+            name = self._config.name_converter.from_field(field)
+            graphql_field = type_.fields.get(name)
+            has_default = field.default_value is not MISSING or field.default_factory is not MISSING
+            if graphql_field:
+                annotation = field.resolve_type(type_definition=definition)
+                described.fields[name] = InputField(field.python_name, graphql_field.type, annotation)
+                supply = self.default(graphql_field, annotation)
+                if supply is not None:
+                    described.absent[field.python_name] = supply
+                    continue
+            if not has_default:
+                described.absent[field.python_name] = _nothing
+        return described
+
+    def default(self, defined: GraphQLArgument | GraphQLInputField, annotation: object) -> Callable[[], object] | None:
+        """Make the function that gives what stands for an absent value, if anything does; `wrong` if it is required."""
+        if defined.default is not None:
+            raise NotCompiledError  # Strawberry does not use these
+        if defined.default_value is not Undefined:
+            return self.constant(defined.default_value, annotation)
+        return wrong if isinstance(defined.type, GraphQLNonNull) else None
+
+
+@dataclass(frozen=True, slots=True)
+class InputField:
+    """How a field of an input is called, and what it holds."""
+
+    python_name: str
+    type: GraphQLInputType
+    annotation: object
+
+
+@dataclass(frozen=True, slots=True)
+class InputObject:
+    """How Strawberry builds an input: from its fields, by GraphQL name, and what stands for those that are absent."""
+
+    class_: type
+    fields: dict[str, InputField]
+    absent: dict[str, Callable[[], object]]
+
+
+def wrong() -> NoReturn:
+    """Leave the operation to graphql-core."""
+    raise TypeError
+
+
+def _nothing() -> None:
+    return None
+
+
+def _maybe(inner: Convert, *, nullable: bool) -> Convert:
+    # Strawberry refuses null for `Maybe[T]`, and takes it for `Maybe[T | None]`.
+    return lambda value: Some(inner(value)) if nullable or value is not None else wrong()
+
+
+def _list(item: Convert) -> Convert:
+    def convert(value: object) -> object:
+        if isinstance(value, list):
+            return [item(one) for one in value]
+        # One value stands for a list of one.
+        return [item(value)] if isinstance(value, str | int | float | dict) else wrong()
+
+    return convert
+
+
+def _leaf(type_: GraphQLScalarType | GraphQLEnumType) -> Convert:
+    coerce: Convert = type_.coerce_input_value  # type: ignore[assignment]  # an enum's says that it takes a str only
+
+    def convert(value: object) -> object:
+        coerced = coerce(value)
+        return wrong() if coerced is Undefined else coerced
+
+    def convert_string(value: object) -> object:
+        return value if value.__class__ is str else convert(value)
+
+    return convert_string if type_.name in {"String", "ID"} else convert

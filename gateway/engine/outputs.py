@@ -1,0 +1,137 @@
+"""Code that shapes what resolvers return into an operation's answer.
+
+It is generated as source: on lists that is several times faster than closures. It only knows values that are exactly
+right; at any other it raises an exception, whichever, and the operation is left to graphql-core.
+"""
+
+import keyword
+from collections.abc import Callable
+from typing import NoReturn
+
+from graphql import (
+    FieldNode,
+    GraphQLEnumType,
+    GraphQLList,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLOutputType,
+    GraphQLScalarType,
+    Undefined,
+)
+from strawberry.types.field import StrawberryField
+
+from gateway.engine.selections import NotCompiledError, Selections
+
+DEFINITION = "strawberry-definition"
+"""The key in the `extensions` of graphql-core's types and fields under which Strawberry's own stand."""
+Shape = Callable[[object], object]
+_WRONG = {
+    # The type must be exact: a bool is an int, and a str can be an enum.
+    "Boolean": "{0}.__class__ is not bool",
+    "Float": "{0}.__class__ is not float or {0} - {0} != 0.0",
+    "ID": "{0}.__class__ is not str",
+    "Int": "{0}.__class__ is not int or not -2147483648 <= {0} <= 2147483647",
+    "String": "{0}.__class__ is not str",
+}
+
+
+class OutputCompiler:
+    """Generates one module of functions for one operation."""
+
+    def __init__(self, selections: Selections) -> None:
+        self._selections = selections
+        self._source: list[str] = []
+        self._names: dict[str, object] = {"wrong": _wrong, "Undefined": Undefined}
+
+    def add(self, type_: GraphQLOutputType, nodes: list[FieldNode]) -> str:
+        """Add the function that shapes a field's value; raises NotCompiledError. Returns its name."""
+        return self._function([*self._value("v", type_, nodes), "return v"])
+
+    def compile(self) -> Callable[[str], Shape]:
+        """Compile all functions; returns a way to find them by name."""
+        exec(compile("\n".join(self._source), "<plan>", "exec"), self._names)  # noqa: S102  # the names in it are GraphQL names
+        return lambda name: self._names[name]  # type: ignore[return-value]
+
+    def _function(self, body: list[str]) -> str:
+        name = f"shape{len(self._names)}"
+        self._names[name] = None
+        self._source += [f"def {name}(v):", *(f" {line}" for line in body)]
+        return name
+
+    def _constant(self, value: object) -> str:
+        name = f"known{len(self._names)}"
+        self._names[name] = value
+        return name
+
+    def _value(self, variable: str, type_: GraphQLOutputType, nodes: list[FieldNode]) -> list[str]:
+        """Write the lines that turn a variable's value into its shape."""
+        if isinstance(type_, GraphQLNonNull):
+            return self._present(variable, type_.of_type, nodes)
+        return [f"if {variable} is not None:", *(f" {line}" for line in self._present(variable, type_, nodes))]
+
+    def _present(self, variable: str, type_: GraphQLOutputType, nodes: list[FieldNode]) -> list[str]:
+        if isinstance(type_, GraphQLList):
+            return [
+                f"if {variable}.__class__ is not list and {variable}.__class__ is not tuple: wrong()",
+                f"{variable} = [{self._item(type_.of_type, nodes)} for item in {variable}]",
+            ]
+        if isinstance(type_, GraphQLObjectType):
+            return [f"{variable} = {self._object(type_, nodes)}({variable})"]
+        if isinstance(type_, GraphQLScalarType) and type_.name in _WRONG:
+            return [f"if {_WRONG[type_.name].format(variable)}: wrong()"]
+        if isinstance(type_, GraphQLScalarType | GraphQLEnumType):
+            serialize = self._constant(type_.coerce_output_value)
+            return [
+                f"{variable} = {serialize}({variable})",
+                f"if {variable} is None or {variable} is Undefined: wrong()",
+            ]
+        raise NotCompiledError
+
+    def _item(self, type_: GraphQLOutputType, nodes: list[FieldNode]) -> str:
+        """Write the expression that shapes an `item` of a list."""
+        if isinstance(type_, GraphQLNonNull) and isinstance(type_.of_type, GraphQLObjectType):
+            return f"{self._object(type_.of_type, nodes)}(item)"
+        if isinstance(type_, GraphQLObjectType):
+            return f"None if item is None else {self._object(type_, nodes)}(item)"
+        return f"{self.add(type_, nodes)}(item)"
+
+    def _object(self, type_: GraphQLObjectType, nodes: list[FieldNode]) -> str:
+        if type_.is_type_of is not None:
+            raise NotCompiledError
+        lines = []
+        items = []
+        for number, (key, same) in enumerate(self._selections.of(type_, nodes).items()):
+            if same[0].name.value == "__typename":
+                items.append(f"{key!r}: {type_.name!r}")
+                continue
+            field = type_.fields[same[0].name.value]
+            lines += [f"a{number} = {self._resolved(field.extensions.get(DEFINITION))}"]
+            lines += self._value(f"a{number}", field.type, same)
+            items.append(f"{key!r}: a{number}")
+        if not lines:
+            # Without a look at a field, an exception or an awaitable would pass for an object.
+            lines = ["if isinstance(v, Exception) or hasattr(v, '__await__'): wrong()"]
+        return self._function([*lines, f"return {{{', '.join(items)}}}"])
+
+    def _resolved(self, field: object) -> str:
+        """Write the expression that resolves a field of `v` as Strawberry would."""
+        if not isinstance(field, StrawberryField) or field.extensions or field.arguments:
+            raise NotCompiledError
+        resolver = field.base_resolver
+        if resolver is None:
+            return self._attribute(field)
+        if resolver.is_async or resolver.info_parameter:
+            raise NotCompiledError
+        parameters = {it.name for it in (resolver.parent_parameter, resolver.root_parameter) if it}
+        arguments = ["v"] * bool(resolver.self_parameter) + [f"{name}=v" for name in sorted(parameters)]
+        return f"{self._constant(resolver.wrapped_func)}({', '.join(arguments)})"
+
+    def _attribute(self, field: StrawberryField) -> str:
+        name = field.python_name
+        if field.default_resolver is getattr and name.isidentifier() and not keyword.iskeyword(name):
+            return f"v.{name}"
+        return f"{self._constant(field.default_resolver)}(v, {name!r})"
+
+
+def _wrong() -> NoReturn:
+    raise TypeError

@@ -1,0 +1,193 @@
+"""One operation, compiled: how its arguments are made, its root resolvers called, and their results shaped.
+
+graphql-core stays the judge of all that does not succeed. Arguments that do not coerce are left to it before any
+resolver has run; a resolver that failed, or a value that has no shape, goes to it with what the root resolvers have
+already returned or raised, so that none of them runs twice for one field.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
+from graphql import FieldNode, FragmentDefinitionNode, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, OperationType
+from strawberry.execution import optimized_is_awaitable
+from strawberry.types.field import StrawberryField
+
+from gateway.engine.arguments import ArgumentCompiler, Variables
+from gateway.engine.document import Document
+from gateway.engine.info import FieldPosition, ResolveInfo
+from gateway.engine.inputs import InputCompiler
+from gateway.engine.outputs import DEFINITION, OutputCompiler, Shape
+from gateway.engine.replay import Record
+from gateway.engine.selections import NotCompiledError, Selections
+
+if TYPE_CHECKING:
+    import strawberry
+    from graphql import GraphQLResolveInfo
+
+Arguments = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """A root field."""
+
+    key: str
+    arguments: Callable[[Variables], Arguments]
+    call: Callable[[Arguments, Variables, object], object]
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Runs an operation, as long as all goes well."""
+
+    fields: tuple[_Field, ...]
+    checks: tuple[Callable[[Variables], object], ...]
+    in_order: bool
+
+    async def run(self, variables: Variables, context: object) -> dict[str, object] | Record:
+        """Give the operation's data, or the record with which graphql-core is to go on."""
+        try:
+            for check in self.checks:
+                check(variables)
+            arguments = [field.arguments(variables) for field in self.fields]
+        except Exception:  # noqa: BLE001  # graphql-core tells which
+            return Record()
+        run = self._one_by_one if self.in_order else self._side_by_side
+        return await run(arguments, variables, context)
+
+    async def _one_by_one(
+        self, arguments: list[Arguments], variables: Variables, context: object
+    ) -> dict[str, object] | Record:
+        data: dict[str, object] = {}
+        returned: dict[str, object] = {}
+        for field, given in zip(self.fields, arguments, strict=True):
+            try:
+                value = field.call(given, variables, context)
+                if optimized_is_awaitable(value):
+                    value = await cast("Awaitable[object]", value)
+            except Exception as error:  # noqa: BLE001  # graphql-core reports it
+                return Record(returned, {field.key: error})
+            returned[field.key] = value
+            try:
+                data[field.key] = field.shape(value)
+            except Exception:  # noqa: BLE001  # graphql-core tells which
+                return Record(returned)
+        return data
+
+    async def _side_by_side(
+        self, arguments: list[Arguments], variables: Variables, context: object
+    ) -> dict[str, object] | Record:
+        record = Record()
+        pending: dict[str, Awaitable[object]] = {}
+        for field, given in zip(self.fields, arguments, strict=True):
+            try:
+                value = field.call(given, variables, context)
+            except Exception as error:  # noqa: BLE001  # graphql-core reports it
+                record.raised[field.key] = error
+                continue
+            if optimized_is_awaitable(value):
+                pending[field.key] = cast("Awaitable[object]", value)
+            else:
+                record.returned[field.key] = value
+        outcomes = await asyncio.gather(*pending.values(), return_exceptions=True)
+        for key, outcome in zip(pending, outcomes, strict=True):
+            if isinstance(outcome, Exception):
+                record.raised[key] = outcome
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                record.returned[key] = outcome
+        return self._shaped(record)
+
+    def _shaped(self, record: Record) -> dict[str, object] | Record:
+        if record.raised:
+            return record
+        try:
+            return {field.key: field.shape(record.returned[field.key]) for field in self.fields}
+        except Exception:  # noqa: BLE001  # graphql-core tells which
+            return record
+
+
+def compile_plan(schema: "strawberry.Schema", core: GraphQLSchema, document: Document) -> Plan | None:
+    """Compile a document's operation, unless something in it is left to graphql-core."""
+    try:
+        return _Compiler(schema, core, document).plan()
+    except NotCompiledError:
+        return None
+
+
+class _Compiler:
+    def __init__(self, schema: "strawberry.Schema", core: GraphQLSchema, document: Document) -> None:
+        self._schema = schema
+        self._core = core
+        self._operation = document.operation
+        self._fragments = {
+            node.name.value: node for node in document.root.definitions if isinstance(node, FragmentDefinitionNode)
+        }
+        self._selections = Selections(core, self._fragments)
+        self._arguments = ArgumentCompiler(schema, core, document.operation, InputCompiler(schema))
+        self._outputs = OutputCompiler(self._selections)
+
+    def plan(self) -> Plan:
+        """Compile the operation; raises NotCompiledError."""
+        operation = self._operation
+        root_type = self._core.get_root_type(operation.operation)
+        variable_fragments = any(fragment.variable_definitions for fragment in self._fragments.values())
+        if root_type is None or operation.directives or variable_fragments or self._schema.exception_handlers:
+            raise NotCompiledError
+        selected = self._selections.collect(root_type, [operation.selection_set])
+        serial = operation.operation is OperationType.MUTATION
+        if not serial and len(selected) > 1 and any(self._cannot_be_null(root_type, it) for it in selected.values()):
+            # A null would cancel the other fields, at whatever point they are.
+            raise NotCompiledError
+        unfinished = [self._field(root_type, key, nodes) for key, nodes in selected.items()]
+        find = self._outputs.compile()
+        fields = tuple(make(find) for make in unfinished)
+        return Plan(fields, tuple(self._arguments.checks()), in_order=serial or len(fields) == 1)
+
+    def _cannot_be_null(self, root_type: GraphQLObjectType, nodes: list[FieldNode]) -> bool:
+        field = root_type.fields.get(nodes[0].name.value)
+        return field is not None and isinstance(field.type, GraphQLNonNull)
+
+    def _field(
+        self, root_type: GraphQLObjectType, key: str, nodes: list[FieldNode]
+    ) -> Callable[[Callable[[str], Shape]], _Field]:
+        name = nodes[0].name.value
+        if name == "__typename":
+            type_name = root_type.name
+            return lambda _: _Field(key, lambda _: {}, lambda *_: type_name, lambda value: value)
+        field = root_type.fields.get(name)
+        resolved = field.extensions.get(DEFINITION) if field else None
+        if field is None or not isinstance(resolved, StrawberryField) or resolved.extensions:
+            raise NotCompiledError
+        position = FieldPosition(key, nodes, field, root_type, self._core, self._fragments, self._operation)
+        call = self._call(resolved, position)
+        arguments = self._arguments.field(field, resolved, nodes[0])
+        shape = self._outputs.add(field.type, nodes)
+        return lambda find: _Field(key, arguments, call, find(shape))
+
+    def _call(
+        self, resolved: StrawberryField, position: FieldPosition
+    ) -> Callable[[Arguments, Variables, object], object]:
+        """Make the function that calls a root resolver as Strawberry does; the root value is None."""
+        resolver = resolved.base_resolver
+        if resolver is None or not callable(resolver.wrapped_func):
+            raise NotCompiledError
+        function = resolver.wrapped_func
+        parents = [it.name for it in (resolver.parent_parameter, resolver.root_parameter) if it]
+        constant: Arguments = dict.fromkeys(parents)
+        positional = (None,) if resolver.self_parameter else ()
+        info_name = resolver.info_parameter.name if resolver.info_parameter else None
+        info_class = self._schema.config.info_class
+
+        def call(arguments: Arguments, variables: Variables, context: object) -> object:
+            arguments.update(constant)
+            if info_name:
+                raw = cast("GraphQLResolveInfo[object]", ResolveInfo(position, variables, context))
+                arguments[info_name] = info_class(_raw_info=raw, _field=resolved)
+            return function(*positional, **arguments)
+
+        return call

@@ -1,0 +1,88 @@
+"""What an operation selects of an object, fragments expanded and merged, as far as the document alone can tell.
+
+Source: GraphQL specification, "CollectFields".
+"""
+
+from collections.abc import Iterable, Mapping
+
+from graphql import (
+    BooleanValueNode,
+    DirectiveNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
+    GraphQLObjectType,
+    GraphQLSchema,
+    InlineFragmentNode,
+    NamedTypeNode,
+    SelectionNode,
+    SelectionSetNode,
+    is_abstract_type,
+)
+
+
+class NotCompiledError(Exception):
+    """The operation has something in it that is left to graphql-core."""
+
+
+class Selections:
+    """Collects the fields of a document's selection sets."""
+
+    def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+        self._schema = schema
+        self._fragments = fragments
+
+    def collect(
+        self, type_: GraphQLObjectType, selection_sets: Iterable[SelectionSetNode]
+    ) -> dict[str, list[FieldNode]]:
+        """Collect the fields by response key, in the order of the answer; raises NotCompiledError."""
+        fields: dict[str, list[FieldNode]] = {}
+        spread: set[str] = set()
+        for selection_set in selection_sets:
+            self._visit(type_, selection_set, fields, spread)
+        return fields
+
+    def of(self, type_: GraphQLObjectType, nodes: Iterable[FieldNode]) -> dict[str, list[FieldNode]]:
+        """Collect the merged sub-selections of a field."""
+        return self.collect(type_, (node.selection_set for node in nodes if node.selection_set))
+
+    def _visit(
+        self,
+        type_: GraphQLObjectType,
+        selection_set: SelectionSetNode,
+        fields: dict[str, list[FieldNode]],
+        spread: set[str],
+    ) -> None:
+        for node in selection_set.selections:
+            if not _is_included(node):
+                continue
+            if isinstance(node, FieldNode):
+                fields.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
+            elif isinstance(node, InlineFragmentNode):
+                if self._applies(node.type_condition, type_):
+                    self._visit(type_, node.selection_set, fields, spread)
+            elif isinstance(node, FragmentSpreadNode) and node.name.value not in spread:
+                fragment = self._fragments[node.name.value]
+                if self._applies(fragment.type_condition, type_):
+                    spread.add(node.name.value)
+                    self._visit(type_, fragment.selection_set, fields, spread)
+
+    def _applies(self, condition: NamedTypeNode | None, type_: GraphQLObjectType) -> bool:
+        if condition is None or condition.name.value == type_.name:
+            return True
+        named = self._schema.get_type(condition.name.value)
+        return is_abstract_type(named) and self._schema.is_sub_type(named, type_)
+
+
+def _is_included(node: SelectionNode) -> bool:
+    return all(_lets_in(directive) for directive in node.directives or ())
+
+
+def _lets_in(directive: DirectiveNode) -> bool:
+    arguments = directive.arguments or ()
+    if directive.name.value not in {"skip", "include"} or len(arguments) != 1:
+        raise NotCompiledError
+    value = arguments[0].value
+    if not isinstance(value, BooleanValueNode):
+        raise NotCompiledError
+    return value.value is (directive.name.value == "include")
