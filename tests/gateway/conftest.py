@@ -1,0 +1,25 @@
+from collections.abc import Iterator
+
+import pytest
+from support.gateway import Gateway, running_gateway
+from support.invitations_upstream import InvitationsUpstream, replying
+
+
+@pytest.fixture(scope="session")
+def _gateway_and_upstream() -> Iterator[tuple[Gateway, InvitationsUpstream]]:
+    with InvitationsUpstream() as upstream, running_gateway(upstream.url) as gateway:
+        yield gateway, upstream
+
+
+@pytest.fixture
+def gateway(_gateway_and_upstream: tuple[Gateway, InvitationsUpstream]) -> Gateway:
+    """Give a gateway in front of `upstream`."""
+    return _gateway_and_upstream[0]
+
+
+@pytest.fixture
+def upstream(_gateway_and_upstream: tuple[Gateway, InvitationsUpstream]) -> InvitationsUpstream:
+    """Give the REST API behind `gateway`; each test says anew what it answers."""
+    upstream = _gateway_and_upstream[1]
+    upstream.expect(replying())
+    return upstream
