@@ -39,11 +39,11 @@ _SECURITY: Final = {
 }
 
 _SANDBOX: Final = (
-    "<p><strong>Embedded sandbox API</strong>: sample invitations on this machine. Nothing is sent to anyone, "
-    "and no token is needed.</p>"
+    "<p>Talks to the <strong>embedded sandbox API</strong>: sample invitations on this machine. "
+    "Nothing is sent to anyone, and no token is needed.</p>"
 )
 _UPSTREAM: Final = Template(
-    "<p>Talks to <strong>$upstream</strong>: mutations send real invitations to real people.</p>"
+    "<p>Talks to <strong>$upstream</strong>. Mutations are real: they send invitations to people.</p>"
     '<label>Bearer token <input id="token" type="text" autocomplete="off" autocapitalize="off" spellcheck="false" '
     'placeholder="paste it here; it is never stored"></label>'
 )

@@ -53,7 +53,9 @@ query ListInvitations($first: Int, $after: String) {
     variables: json({ first: 5, after: null }),
   },
   {
-    query: `mutation CreateInvitation($input: CreateInvitationInput!) {
+    query: `mutation CreateInvitation(
+  $input: CreateInvitationInput!
+) {
   createInvitation(input: $input) {
     ${invitation}
   }
@@ -68,30 +70,77 @@ query ListInvitations($first: Int, $after: String) {
     }),
   },
   {
-    query: `# A property that is absent stays as it is; one that is null is cleared.
-mutation UpdateInvitation($input: UpdateInvitationInput!) {
+    query: `# Absent properties stay as they are,
+# null clears them.
+mutation UpdateInvitation(
+  $input: UpdateInvitationInput!
+) {
   updateInvitation(input: $input) {
     ${invitation}
   }
 }
 `,
-    variables: json({ input: { id: "", message: { invitationMessage: { body: "Shall we connect?" } } } }),
+    variables: json({
+      input: {
+        id: sandbox ? "59acd300-aef4-5e67-b54c-cfb02088acdc" : "", // the sandbox's first invitation
+        message: { invitationMessage: { body: sandbox ? "Shall we have a coffee?" : "" } },
+      },
+    }),
   },
 ];
 
-// The token lives in its input element only: GraphiQL is told of it request by request, and never stores it.
-function authorization(request) {
+// The token lives in its input element only: GraphiQL never gets to see it, so it cannot store it.
+function requestHeaders(typed) {
+  const headers = new Headers({
+    Accept: "application/graphql-response+json, application/json",
+    "Content-Type": "application/json",
+  });
   const token = document.getElementById("token")?.value.trim().replace(/^bearer\s+/i, "");
-  const typed = Object.keys(request.extensions?.headers ?? {}).some((name) => name.toLowerCase() === "authorization");
-  return token && !typed ? { Authorization: `Bearer ${token}` } : {};
+  if (token) {
+    headers.set("Authorization", `Bearer ${token}`);
+  }
+  for (const [name, value] of Object.entries(typed ?? {})) {
+    headers.set(name, value);
+  }
+  return headers;
 }
 
+const failure = (message) => ({ errors: [{ message }] });
+
+const isRounded = (value) =>
+  (Number.isInteger(value) && !Number.isSafeInteger(value)) ||
+  (typeof value === "object" && value !== null && Object.values(value).some(isRounded));
+
+async function fetcher({ query, variables, operationName }, { headers } = {}) {
+  if (isRounded(variables)) {
+    return failure('A variable is an integer beyond 2^53, which a browser rounds: write it as a string, "…".');
+  }
+  // Just after a change of tabs GraphiQL still gives the name of the operation in the tab before.
+  const named = operationName && new RegExp(`\\b(query|mutation)\\s+${operationName}\\b`).test(query);
+  const response = await fetch(location.pathname, {
+    method: "POST",
+    headers: requestHeaders(headers),
+    body: JSON.stringify({ query, variables, operationName: named ? operationName : undefined }),
+  });
+  const text = await response.text();
+  try {
+    return JSON.parse(text); // GraphiQL's own, exact for big integers, unlike response.json()
+  } catch {
+    return failure(`HTTP status ${response.status} without JSON: ${text.slice(0, 200)}`);
+  }
+}
+
+// After a reload GraphiQL finds its tabs in the tab's storage; told to start with another text, it would add a tab.
+const stored = JSON.parse(sessionStorage.getItem("graphiql:tabState"));
+const active = stored ? stored.tabs[stored.activeTabIndex] : examples[0];
+
 globalThis.YogaGraphiQL.renderYogaGraphiQL(main, {
+  fetcher,
   title: "",
   logo: " ",
   defaultTabs: examples,
-  initialQuery: undefined, // GraphiQL would open it in one more tab
-  additionalHeaders: authorization,
+  initialQuery: active.query ?? "",
+  initialVariables: active.variables ?? "",
   shouldPersistHeaders: false,
   showPersistHeadersSettings: false,
   storage: sessionStorage, // what is typed survives a reload and goes with the tab
