@@ -1,0 +1,11 @@
+from collections.abc import Iterator
+
+import pytest
+from support.gateway_process import GatewayProcess, gateway_before_sandbox
+
+
+@pytest.fixture(scope="module")
+def gateway() -> Iterator[GatewayProcess]:
+    """Run `invitations-gateway serve` in front of a sandbox with its first invitations in it."""
+    with gateway_before_sandbox() as gateway:
+        yield gateway
