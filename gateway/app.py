@@ -6,14 +6,13 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
 from gateway import sandbox
 from gateway.engine import Engine
 from gateway.http import GraphQLEndpoint
 from gateway.http.graphiql import GraphiQL
+from gateway.http.health import Health
 from gateway.invitations import InvitationsClient, Transport
 from gateway.schema import Context, create_schema
 from gateway.settings import Settings, load_settings
@@ -39,6 +38,7 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> Sta
     def context(authorization: str | None) -> Context:
         return Context(client, default_authorization if authorization is None else authorization)
 
+    health = Health(settings.shutdown_delay)
     graphiql = GraphiQL(upstream=settings.upstream_url, sandbox=store is not None) if settings.playground else None
     endpoint = GraphQLEndpoint(
         Engine(create_schema(), introspection=settings.introspection),
@@ -47,14 +47,15 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> Sta
     )
     routes: list[BaseRoute] = [
         Route("/graphql", endpoint),
-        Route("/healthz", _healthz),
+        *health.routes(),
         *(graphiql.routes() if graphiql else []),
         *(sandbox.routes(store) if store else []),
     ]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        yield
+        with health.announcing_shutdown():
+            yield
         await transport.aclose()
 
     app = Starlette(routes=routes, middleware=_middleware(settings, local=store is not None), lifespan=lifespan)
@@ -82,7 +83,3 @@ def _middleware(settings: Settings, *, local: bool) -> list[Middleware]:
             )
         )
     return middleware
-
-
-async def _healthz(_: Request) -> PlainTextResponse:
-    return PlainTextResponse("ok\n")
