@@ -65,16 +65,22 @@ _map_decoder: msgspec.json.Decoder[dict[str, Any] | None] = msgspec.json.Decoder
 
 
 def read_headers(scope: Scope) -> Headers:
-    """Read a request's head. Raises Refusal for several `Authorization` headers, and media types that are too long."""
+    """Read a request's head.
+
+    Raises Refusal for a header that stands there twice, for media types that are too long, and for a lost body.
+    """
     found: dict[bytes, bytes] = {}
     for name, value in scope["headers"]:
         if name in found:
-            if name == b"authorization":
-                raise Refusal(400, "There must be one Authorization header at the most.")
+            if name in _SINGLE:
+                raise Refusal(400, f"There must be one {name.decode('ascii').title()} header at the most.")
             if name == b"accept":
                 found[name] += b"," + value
         else:
             found[name] = value
+    if b"upgrade" in found and (b"content-length" in found or b"transfer-encoding" in found):
+        # httptools takes what follows such a head for another protocol's: the body would be the next request.
+        raise Refusal(400, "A request with a body must have no Upgrade header: HTTP/1.1 is spoken here.", _CLOSE)
     if any(len(found.get(name, b"")) > MAX_MEDIA_TYPES for name in (b"accept", b"content-type")):
         raise Refusal(431, f"Accept and Content-Type must be {MAX_MEDIA_TYPES} bytes at the most.")
     text = {name: value.decode("latin-1") for name, value in found.items() if name in _LOOKED_AT}
@@ -88,6 +94,8 @@ def read_headers(scope: Scope) -> Headers:
     )
 
 
+_CLOSE = ((b"connection", b"close"),)
+_SINGLE = frozenset({b"authorization", b"content-encoding", b"content-type"})
 _LOOKED_AT = frozenset({b"accept", b"authorization", b"content-type", b"content-encoding", b"content-length"})
 
 
@@ -95,7 +103,7 @@ async def read_body(headers: Headers, receive: Receive) -> GraphQLRequest:
     """Read the request of a POST. Raises Refusal when it is none, Disconnected, and DocumentError (see `_checked`)."""
     if not _is_json(headers.content_type):
         raise Refusal(415, "The Content-Type must be application/json, in UTF-8.")
-    if headers.content_encoding not in (None, "identity"):
+    if (headers.content_encoding or "identity").lower() != "identity":
         raise Refusal(415, "A compressed body is not supported: send it without Content-Encoding.")
     if headers.content_length is not None and headers.content_length > MAX_BODY:
         raise _too_large()
@@ -120,7 +128,8 @@ def read_parameters(scope: Scope) -> dict[str, str]:
     try:
         pairs = parse_qsl(scope["query_string"].decode("ascii"), errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError:
-        raise Refusal(400, "The URL's query cannot be read: it must be percent-encoded UTF-8.") from None
+        what = f"at most {MAX_PARAMETERS} parameters in percent-encoded UTF-8"
+        raise Refusal(400, f"The URL's query cannot be read: it must be {what}.") from None
     if len(dict(pairs)) != len(pairs):
         raise Refusal(400, "Each parameter may stand in the URL once.")
     return dict(pairs)
