@@ -20,12 +20,12 @@ class _Range:
 def negotiate(accept: str | None) -> str | None:
     """Choose the media type of a GraphQL answer; None when none is acceptable.
 
-    Without a header it is `application/json`, as it is where only a wildcard matches; between two types that are named
-    and liked equally it is `application/graphql-response+json`.
+    Without a header, or with an empty one, it is `application/json`, as it is where only a wildcard matches; between
+    two types that are named and liked equally it is `application/graphql-response+json`.
     """
-    if accept is None:
+    ranges = _parse(accept or "")
+    if not ranges:
         return JSON
-    ranges = _parse(accept)
     candidates = [
         (*_preference(ranges, GRAPHQL_RESPONSE, named=1, wildcard=0), GRAPHQL_RESPONSE),
         (*_preference(ranges, JSON, named=0, wildcard=1), JSON),
