@@ -10,6 +10,7 @@ import re
 import sys
 import time
 import traceback
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -19,6 +20,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.\-]{1,128}")
 _PLAIN = re.compile(r"[!#-<>-~]+", re.ASCII)
+
+_TELLING = {
+    "code": "codes",
+    "outcome": "outcomes",
+    "requestId": "upstream_request_ids",
+    "clientRequestId": "client_request_ids",
+}
+"""Members of a GraphQL error's `extensions` that name something, and where the log has them."""
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="-")
 _access = logging.getLogger("gateway.access")
@@ -76,6 +85,15 @@ def note(scope: Scope, **details: str) -> None:
     exchange: Exchange | None = scope.get("gateway.exchange")
     if exchange:
         exchange.details.update(details)
+
+
+def note_errors(scope: Scope, errors: Iterable[Mapping[str, object]]) -> None:
+    """Add what operators need to know of a request's GraphQL errors: their codes, and what leads to the REST calls."""
+    all_extensions = [it for error in errors if isinstance(it := error.get("extensions"), Mapping)]
+    for member, name in _TELLING.items():
+        values = dict.fromkeys(str(extensions[member]) for extensions in all_extensions if member in extensions)
+        if values:
+            note(scope, **{name: ",".join(values)})
 
 
 def log_bug(logger: logging.Logger, error: BaseException, **details: str) -> None:

@@ -21,12 +21,16 @@ from gateway.http.request import (
     read_url,
 )
 from gateway.http.response import answer
-from gateway.telemetry import log_bug
+from gateway.telemetry import log_bug, note, note_errors
 
 logger = logging.getLogger("gateway.http")
 
 WATCH_AFTER = 0.05
 """Seconds that a query may run before its client is watched: most are done by then, and watching costs a task."""
+
+
+MAX_LOGGED_NAME = 100
+"""Characters of an operation's name in the log: the client chooses it."""
 
 
 class GraphQLEndpoint:
@@ -62,6 +66,8 @@ class GraphQLEndpoint:
         except Exception as error:  # noqa: BLE001 (the last resort: a bug of ours must have an answer, too)
             log_bug(logger, error)
             outcome = Refusal(500, "Internal server error", code=ErrorCode.INTERNAL_SERVER_ERROR)
+        if outcome.errors:
+            note_errors(scope, outcome.errors)
         made = answer(outcome, media_type)
         await send({"type": "http.response.start", "status": made.status, "headers": made.headers})
         await send({"type": "http.response.body", "body": made.body})
@@ -75,6 +81,9 @@ class GraphQLEndpoint:
         else:
             raise Refusal(405, "GraphQL is spoken by GET and POST.", ((b"allow", b"GET, POST"),))
         operation = self._prepare(request)
+        note(scope, kind=operation.kind)
+        if operation.name:
+            note(scope, operation=operation.name[:MAX_LOGGED_NAME])
         if operation.kind == "mutation" and method == "GET":
             raise Refusal(405, "A mutation must be sent by POST.", ((b"allow", b"POST"),))
         context = self._context(headers.authorization)

@@ -35,6 +35,11 @@ class Refusal(Exception):  # noqa: N818 (an answer of ours, no error)
         self.code = code
         self.headers = headers
 
+    @property
+    def errors(self) -> list[dict[str, object]]:
+        """What is wrong, formatted as the GraphQL specification says."""
+        return [{"message": self.message, "extensions": {"code": self.code.value}}]
+
 
 class Disconnected(Exception):  # noqa: N818 (as Starlette names it)
     """The client went away before its request was whole."""

@@ -43,8 +43,7 @@ def answer(outcome: Result | DocumentError | Refusal, media_type: str) -> Answer
         case Result(executed=True):
             status, content = 200, {"errors": outcome.errors, "data": outcome.data}
         case Refusal():
-            error = {"message": outcome.message, "extensions": {"code": outcome.code.value}}
-            status, content = outcome.status, {"errors": [error]}
+            status, content = outcome.status, {"errors": outcome.errors}
             headers = [*headers, *outcome.headers]
         case _:
             status, content = 400 if media_type == GRAPHQL_RESPONSE else 200, {"errors": outcome.errors}
