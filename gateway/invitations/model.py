@@ -95,12 +95,10 @@ _page_decoder = msgspec.json.Decoder(InvitationPage)
 def decode_invitation(content: bytes) -> InvitationV2:
     """Read an `InvitationV2`, bare or as the "Get" page's example wraps it: `{"value": {…}}`.
 
-    Raises ValueError when it is not one.
+    Raises ValueError when it is not one, RecursionError when it is nested too deeply.
     """
     try:
         return _invitation_decoder.decode(content)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
     except msgspec.ValidationError:
         raw = msgspec.json.decode(content)
         if isinstance(raw, dict) and "id" not in raw:
@@ -109,11 +107,9 @@ def decode_invitation(content: bytes) -> InvitationV2:
 
 
 def decode_page(content: bytes) -> InvitationPage:
-    """Read a page of a list. Raises ValueError when it is not one."""
+    """Read a page of a list. Raises ValueError when it is not one, RecursionError when it is nested too deeply."""
     try:
         return _page_decoder.decode(content)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
     except msgspec.ValidationError:
         raw = msgspec.json.decode(content)
         if isinstance(raw, dict) and isinstance(raw.get("value"), list):

@@ -53,7 +53,7 @@ class Answer:
         """Decode the body. Raises InvitationsError when it is not what `decode` reads."""
         try:
             return decode(self.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise unusable(self.response, self.client_request_id) from None
 
 
