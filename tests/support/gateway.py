@@ -38,6 +38,10 @@ class Gateway:
         body = {"query": query, "variables": variables}
         return self._client.post(f"{self.url}/graphql", json=body, headers=headers)
 
+    def raw(self, body: bytes) -> httpx.Response:
+        """Send a body that need not be a GraphQL request."""
+        return self._client.post(f"{self.url}/graphql", content=body, headers={"Content-Type": "application/json"})
+
     def run(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> dict[str, Any]:
         """Send a GraphQL request that is executed, and give its answer: `data`, and `errors` if there are."""
         response = self.post(query, variables, authorization=authorization)
