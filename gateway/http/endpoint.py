@@ -81,9 +81,7 @@ class GraphQLEndpoint:
         else:
             raise Refusal(405, "GraphQL is spoken by GET and POST.", ((b"allow", b"GET, POST"),))
         operation = self._prepare(request)
-        note(scope, kind=operation.kind)
-        if operation.name:
-            note(scope, operation=operation.name[:MAX_LOGGED_NAME])
+        note(scope, kind=operation.kind, operation=(operation.name or "-")[:MAX_LOGGED_NAME])
         if operation.kind == "mutation" and method == "GET":
             raise Refusal(405, "A mutation must be sent by POST.", ((b"allow", b"POST"),))
         context = self._context(headers.authorization)
