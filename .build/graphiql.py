@@ -34,6 +34,7 @@ DESTINATION = "gateway/http/graphiql/assets"
 MANIFEST = "manifest.json"
 THIRD_PARTY = Path(__file__).with_name("third-party.txt")
 NPM_TIMEOUT = 300  # seconds
+IMPATIENT = ("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000")  # milliseconds, instead of a minute
 
 
 class GraphiQLAssets(BuildHookInterface[Any]):
@@ -74,7 +75,7 @@ def is_complete(destination: Path) -> bool:
 
 def fetch(folder: Path) -> bytes:
     """Download the package's tarball with npm, running none of its scripts, and check it against the pinned sha512."""
-    command = [*npm(), "pack", "--ignore-scripts", "--pack-destination", str(folder), PACKAGE]
+    command = [*npm(), "pack", "--ignore-scripts", *IMPATIENT, "--pack-destination", str(folder), PACKAGE]
     try:
         # In an empty folder, so that no project's .npmrc or package.json has a say.
         subprocess.run(  # noqa: S603 - every word of the command is ours

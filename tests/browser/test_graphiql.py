@@ -114,6 +114,7 @@ def test_the_explorer_adds_a_field_to_the_operation(graphiql: Open, dev: str) ->
 
     page.page.wait_for_function("() => __MONACO.editor.getModels().some(model => /trackingId/.test(model.getValue()))")
     assert all("trackingId" in node for node in page.run()["data"]["invitations"]["nodes"])
+    assert page.page.url == f"{dev}/graphql"
 
 
 def test_integers_of_64_bits_pass_unharmed_as_literals_and_strings(graphiql: Open, dev: str) -> None:
@@ -159,7 +160,7 @@ def test_a_big_integer_in_an_answer_is_shown_exactly(graphiql: Open, dev: str) -
     expect(page.page.get_by_label("Result Window")).to_contain_text("9007199254740993")
 
 
-def test_what_is_typed_survives_a_reload_in_the_same_tabs(graphiql: Open, dev: str) -> None:
+def test_what_is_typed_survives_a_reload_and_goes_with_the_tab(graphiql: Open, dev: str) -> None:
     page = graphiql().open(f"{dev}/graphql")
     page.choose_tab("CreateInvitation")
     page.type_into("Variables", '{"input": null}')
@@ -173,6 +174,11 @@ def test_what_is_typed_survives_a_reload_in_the_same_tabs(graphiql: Open, dev: s
     expect(page.tabs).to_have_count(3)
     expect(page.page.get_by_role("tab", selected=True)).to_contain_text("CreateInvitation")
     assert page.text_of("variables.json") == '{"input": null}'
+    page.page.close()
+    again = graphiql().open(f"{dev}/graphql")
+    again.choose_tab("CreateInvitation")
+    assert json.loads(again.text_of("variables.json"))["input"]["invitee"]
+    assert again.page.evaluate("localStorage.length") == 0
 
 
 @pytest.fixture(scope="module")
