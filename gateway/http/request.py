@@ -171,7 +171,8 @@ def _too_large() -> Refusal:
 
 def _decode(body: bytes) -> GraphQLRequest:
     try:
-        return _body_decoder.decode(body)
+        # msgspec alone would not look at the bytes of members that it skips.
+        return _body_decoder.decode(body.decode("utf-8"))
     except RecursionError:
         raise Refusal(400, "The body is nested too deeply.") from None
     except msgspec.ValidationError as error:
