@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.gateway import LIMIT, Gateway
+from support.gateway import LIMIT
+from support.gateway_process import GatewayProcess
 from support.node import node, project
 
 AUDITS = """
@@ -19,7 +20,7 @@ Result = dict[str, str]
 
 
 @pytest.fixture(scope="module")
-def results(gateway: Gateway, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
+def results(gateway: GatewayProcess, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
     """Run all audits once, and give their results by id."""
     scripts = project(Path(__file__).parent / "audits", tmp_path_factory.mktemp("audits") / "scripts")
     done = subprocess.run(
