@@ -1,0 +1,61 @@
+// What every client here needs to know of the gateway, and what it sends and expects.
+import assert from "node:assert/strict";
+
+export const url = process.env.GRAPHQL_URL;
+export const headers = { authorization: "Bearer token-of-the-test" };
+
+export const properties = `
+  fragment Properties on InvitationV2 {
+    id created createdAt lastModified inviter invitee trackingId
+    message { invitationTemplateID invitationMessage { body } }
+  }
+`;
+
+export const invitation = {
+  created: "1484671788434",
+  lastModified: "9007199254740993", // 2^53 + 1: no JavaScript number
+  inviter: "urn:li:person:inviter",
+  invitee: "urn:li:email:invitee@example.com",
+  trackingId: "tracking",
+  message: { invitationTemplateID: "template", invitationMessage: { body: "Grüezi 🙂" } },
+};
+
+export const forbidden = { ...invitation, invitee: "urn:li:sandbox:forbidden" };
+
+/** Give what a client must show of `invitation` once it is created. */
+export function created(id) {
+  return { id, ...invitation, createdAt: "2017-01-17T16:49:48.434Z" };
+}
+
+/** Give an update of an invitation that clears a property, and one of its message. */
+export function clearing(id) {
+  return { id, trackingId: null, message: { invitationTemplateID: null } };
+}
+
+/** Give what a client must show of `invitation` after `clearing`. */
+export function cleared(id) {
+  const message = { invitationTemplateID: null, invitationMessage: { body: "Grüezi 🙂" } };
+  return { ...created(id), trackingId: null, message };
+}
+
+/** Check the ids of all pages of ten: those that a new sandbox has, and the one that was created. */
+export function checkAllIds(ids, id) {
+  assert.equal(ids.length, 49);
+  assert.equal(new Set(ids).size, 49);
+  assert.equal(ids.at(-1), id);
+}
+
+/** Check a GraphQL error of a create that the API forbids. */
+export function checkForbidden(error) {
+  const { code, status, upstreamCode, outcome } = error.extensions;
+  assert.deepEqual(
+    { path: error.path, code, status, upstreamCode, outcome },
+    {
+      path: ["createInvitation"],
+      code: "FORBIDDEN",
+      status: 403,
+      upstreamCode: "Forbidden",
+      outcome: "NOT_APPLIED",
+    },
+  );
+}
