@@ -59,12 +59,9 @@ class RawConnection:
         return self.receive()
 
     def is_closed(self) -> bool:
-        """Wait for the server's next word, and say whether it is that it has closed; False when it stays silent."""
-        self._socket.settimeout(0.5)
+        """Wait for the server's next word, and say whether it is that it has closed."""
         try:
             return not self._buffer and not self._socket.recv(1)
-        except TimeoutError:
-            return False
         except ConnectionError:
             return True
 
