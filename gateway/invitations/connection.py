@@ -31,10 +31,11 @@ class Response(httpx.Response):
     def __init__(self, status_code: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
         super().__init__(status_code, headers=headers, stream=httpx.ByteStream(body))
         self._body = body
+        self._encoded = any(name.lower() == b"content-encoding" for name, _ in headers)
 
     async def aread(self) -> bytes:
         """Return the body, decoded as `Content-Encoding` says."""
-        if "content-encoding" in self.headers or self.is_stream_consumed:
+        if self._encoded or self.is_stream_consumed:
             return await super().aread()
         self._content = self._body
         self.is_stream_consumed = True
@@ -54,14 +55,12 @@ class Connection(asyncio.Protocol):
         origin: Origin,
         *,
         max_response_bytes: int,
-        on_made: Callable[["Connection"], None],
         on_lost: Callable[["Connection"], None],
     ) -> None:
         self.origin = origin
         self.reusable = False
         self.idle_until = 0.0
         self._max_response_bytes = max_response_bytes
-        self._on_made = on_made
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
@@ -117,7 +116,6 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
         self._parser = httptools.HttpResponseParser(self)
         self.reusable = True
-        self._on_made(self)
 
     def data_received(self, data: bytes) -> None:
         """Parse a part of the answer."""

@@ -32,6 +32,9 @@ from gateway.invitations.connection import Connection, Origin, ResponseTooLarge
 
 __all__ = ["ResponseTooLarge", "Transport"]
 
+_TURNS_TO_CLOSE = 20
+"""Of the event loop, in which it reports the end of an aborted connection: one, or a few with TLS."""
+
 _PORTS = {"http": 80, "https": 443}
 _CONTROLS = bytes([*range(9), *range(10, 32), 127])
 _VISIBLE = bytes(range(33, 127))
@@ -109,9 +112,9 @@ class Transport(httpx.AsyncBaseTransport):
         for _, waiter in self._waiters:
             if not waiter.done():
                 waiter.set_exception(httpx.ConnectError("The transport was closed."))
-        # asyncio reports the end of a connection in one of its next turns: too soon to be worth an event.
-        while self._open:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+        for _ in range(_TURNS_TO_CLOSE):
+            if self._open:
+                await asyncio.sleep(0)
 
     async def _acquire(self, origin: Origin, request: httpx.Request) -> Connection:
         """Return a connection, and with it a slot that the caller has to give back."""
@@ -162,7 +165,6 @@ class Transport(httpx.AsyncBaseTransport):
             return Connection(
                 origin,
                 max_response_bytes=self._max_response_bytes,
-                on_made=self._open.add,
                 on_lost=self._lost,
             )
 
@@ -178,6 +180,7 @@ class Transport(httpx.AsyncBaseTransport):
                 raise httpx.ConnectError(f"The connection could not be made: {error}") from error
             raise
         if connection.reusable and not self._closed:
+            self._open.add(connection)
             return connection
         connection.abort()
         self._give_back(None)

@@ -5,17 +5,15 @@ r"""An upstream of raw sockets that does exactly what a script says, right or wr
         assert upstream.requests == [b"GET / HTTP/1.1\r\n..."]
 
 A script is a function that is called in a thread of its own for each connection that was accepted. When it returns
-the connection is closed. `FAULTS` are scripts for everything that can go wrong, by name.
+the connection is closed. `support.upstream_faults` has scripts for everything that can go wrong.
 """
 
 import contextlib
-import json
 import re
 import socket
 import ssl
 import struct
 import threading
-import time
 from collections.abc import Callable
 from typing import Self
 
@@ -46,6 +44,10 @@ class UpstreamConnection:
         self._upstream.requests.append(request)
         return request
 
+    def read_some(self) -> None:
+        """Read the beginning of a request, as much of it as there is, without recording it."""
+        self._receive()
+
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
 
@@ -68,7 +70,13 @@ class UpstreamConnection:
             self._buffer = b""
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        self._socket = context.wrap_socket(self._socket, server_side=True)
+        self._socket = tls = context.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
+        tls.do_handshake()
+
+    def shut_down(self) -> None:
+        """End both directions, so that a script that waits wakes up."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     def _receive(self) -> bool:
         data = self._socket.recv(65_536)
@@ -90,7 +98,7 @@ class ScriptedUpstream:
         """How many connections were accepted."""
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self._sockets: set[socket.socket] = set()
+        self._connections: set[UpstreamConnection] = set()
         self._threads: set[threading.Thread] = set()
         self._accepting = threading.Thread(target=self._accept)
 
@@ -116,9 +124,8 @@ class ScriptedUpstream:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._accepting.join()
         self._listener.close()
-        for sock in list(self._sockets):
-            with contextlib.suppress(OSError):
-                sock.shutdown(socket.SHUT_RDWR)
+        for connection in list(self._connections):
+            connection.shut_down()
         for thread in list(self._threads):
             thread.join()
 
@@ -128,16 +135,15 @@ class ScriptedUpstream:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
-            thread = threading.Thread(target=self._serve, args=(sock, self.accepted))
+            connection = UpstreamConnection(self, sock, self.accepted)
+            thread = threading.Thread(target=self._serve, args=(connection,))
             self.accepted += 1
             self._threads.add(thread)
-            self._sockets.add(sock)
+            self._connections.add(connection)
             thread.start()
 
-    def _serve(self, sock: socket.socket, number: int) -> None:
-        connection = UpstreamConnection(self, sock, number)
+    def _serve(self, connection: UpstreamConnection) -> None:
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
                 connection.start_tls(self._tls)
             self.script(connection)
@@ -145,8 +151,7 @@ class ScriptedUpstream:
             pass  # the client left, or the test is over
         finally:
             connection.close()
-            sock.close()
-            self._sockets.discard(sock)
+            self._connections.discard(connection)
             self._threads.discard(threading.current_thread())
 
 
@@ -161,11 +166,6 @@ def answer(status: int = 200, body: bytes = b"{}", *headers: bytes, content_type
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
-def json_answer(status: int, value: object, *headers: bytes) -> bytes:
-    """Return a well-formed answer whose body is JSON."""
-    return answer(status, json.dumps(value).encode(), *headers)
-
-
 def answering(*answers: bytes) -> Script:
     """Answer each request of a connection with the next of these, the last one for ever."""
 
@@ -176,106 +176,3 @@ def answering(*answers: bytes) -> Script:
             number += 1
 
     return script
-
-
-def sending(*parts: bytes, pause: float = 0.0) -> Script:
-    """Read one request, send these bytes as they are, with a pause (seconds) before each, and close."""
-
-    def script(connection: UpstreamConnection) -> None:
-        connection.read_request()
-        for part in parts:
-            time.sleep(pause)
-            connection.send(part)
-
-    return script
-
-
-def sending_then(then: Callable[[UpstreamConnection], None], *parts: bytes) -> Script:
-    """Read one request, send these bytes, and end with `then`."""
-
-    def script(connection: UpstreamConnection) -> None:
-        connection.read_request()
-        for part in parts:
-            connection.send(part)
-        then(connection)
-
-    return script
-
-
-def dripping(data: bytes, *, every: float) -> Script:
-    """Read one request, then send the answer byte by byte, one in so many seconds."""
-    return sending(*(data[i : i + 1] for i in range(len(data))), pause=every)
-
-
-def dying_while_idle(then: Callable[[UpstreamConnection], None]) -> Script:
-    """Answer one request of each connection as if it were to be kept, and end it at once."""
-    return sending_then(then, answer())
-
-
-def _endless(connection: UpstreamConnection) -> None:
-    connection.read_request()
-    connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")
-    for _ in range(1000):
-        connection.send(b"x" * 100_000)
-
-
-def _close_unread(connection: UpstreamConnection) -> None:
-    connection.close()
-
-
-LOST: dict[str, Script] = {
-    "closes after reading the request": sending(),
-    "resets after reading the request": sending_then(UpstreamConnection.reset),
-    "closes in the status line": sending(b"HTTP/1.1 20"),
-    "closes in a header": sending(b"HTTP/1.1 200 OK\r\nContent-Ty"),
-    "closes after the head": sending(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"),
-    "closes in the body": sending(b'HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{"id"'),
-    "closes in a chunk": sending(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\n{}"),
-    "closes before the last chunk": sending(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n"),
-    "closes after an interim answer": sending(b"HTTP/1.1 100 Continue\r\n\r\n"),
-    "resets in a header": sending_then(UpstreamConnection.reset, b"HTTP/1.1 200 OK\r\nContent-Ty"),
-    "resets in the body": sending_then(
-        UpstreamConnection.reset, b'HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{"id"'
-    ),
-}
-"""The request was read; the connection is lost before the answer is whole."""
-
-HANGING: dict[str, Script] = {
-    "never reads": lambda connection: connection.wait_until_client_closes(),
-    "reads and hangs": sending_then(UpstreamConnection.wait_until_client_closes),
-    "hangs in the status line": sending_then(UpstreamConnection.wait_until_client_closes, b"HTTP/1.1 20"),
-    "hangs in the body": sending_then(
-        UpstreamConnection.wait_until_client_closes, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"
-    ),
-    "stops between chunks": sending_then(
-        UpstreamConnection.wait_until_client_closes,
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
-    ),
-}
-"""The request may have been read; the whole answer never comes."""
-
-NOT_HTTP: dict[str, Script] = {
-    "garbage": sending_then(UpstreamConnection.wait_until_client_closes, bytes(range(256)) * 4),
-    "another protocol": sending_then(UpstreamConnection.wait_until_client_closes, b"220 mail.test ESMTP ready\r\n"),
-    "HTML without a head": sending_then(
-        UpstreamConnection.wait_until_client_closes, b"<html><body>Bad Gateway</body></html>\r\n\r\n"
-    ),
-    "a bad chunk size": sending(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"),
-    "a Content-Length that is no number": sending(b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\n{}"),
-    "two Content-Lengths": sending(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}}"),
-    "a NUL in a header": sending(b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\n{}"),
-}
-"""The request was read; what comes back is not HTTP/1."""
-
-FAULTS: dict[str, Script] = {
-    **LOST,
-    **HANGING,
-    **NOT_HTTP,
-    "closes without reading": _close_unread,
-    "resets without reading": UpstreamConnection.reset,
-    "100 MB": _endless,
-    "HTML": answering(answer(502, b"<html>Bad Gateway</html>", content_type=b"text/html")),
-    "a redirect": answering(answer(307, b"", b"Location: https://evil.test/linkedIn/invitations")),
-    "drips": dripping(answer(200, b"x" * 10_000), every=0.02),
-}
-"""Every fault by name; `HANGING` and `drips` need a time limit."""

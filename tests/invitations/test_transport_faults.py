@@ -1,0 +1,354 @@
+"""Which exception says what about a request, shown with real sockets for our transport and for httpx's own.
+
+The caller repeats a mutation only after one of `NOT_SENT`: everything here stands behind that.
+"""
+
+import asyncio
+import contextlib
+import gc
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from support.certificates import self_signed
+from support.requirements import need
+from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
+from support.transports import GENEROUS, LOOPS, Run, request_to, until
+from support.upstream_faults import FAULTS, HANGING, LOST, NOT_HTTP, sending_then
+
+from gateway.invitations.connection import Connection
+from gateway.invitations.transport import ResponseTooLarge, Transport
+
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+MAYBE_SENT = (httpx.ReadTimeout, httpx.WriteTimeout, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
+
+SHORT = 0.3
+"""Seconds after which the tests give up on what never comes."""
+
+
+def ours(*, pool: int = 10) -> httpx.AsyncBaseTransport:
+    return Transport(max_response_bytes=1_000_000, max_connections=pool)
+
+
+def stock(*, pool: int = 10) -> httpx.AsyncBaseTransport:
+    return httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=pool), trust_env=False)
+
+
+both = pytest.mark.parametrize("make", [ours, stock])
+every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
+
+
+async def send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> httpx.Response:
+    response = await transport.handle_async_request(request)
+    await response.aread()
+    return response
+
+
+def error_of(
+    make: Callable[[], httpx.AsyncBaseTransport], request: httpx.Request, run: Run = asyncio.run
+) -> Exception | None:
+    """Send a request through a new transport and return how it failed; nothing may be left of it."""
+    error: Exception | None = None
+
+    async def main() -> None:
+        nonlocal error
+        async with make() as transport:
+            try:
+                await send(transport, request)
+            except httpx.TransportError as caught:
+                error = caught
+            if isinstance(transport, Transport) and error is not None:
+                await until(lambda: transport.connections == {"open": 0, "idle": 0, "slots": 0, "waiting": 0})
+
+    run(main())
+    return error
+
+
+@both
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_exception_that_says_not_sent_is_never_raised_once_the_upstream_has_read_the_request(
+    make: Callable[[], httpx.AsyncBaseTransport], fault: str
+) -> None:
+    with ScriptedUpstream(FAULTS[fault]) as upstream:
+        endless = fault in HANGING or fault in NOT_HTTP  # what is not HTTP can look like its beginning to httpcore
+        error = error_of(make, request_to(upstream.url, read=SHORT if endless else GENEROUS))
+    assert len(upstream.requests) <= 1
+    if isinstance(error, NOT_SENT):
+        assert upstream.bytes_received == 0
+    elif error is not None:
+        assert isinstance(error, MAYBE_SENT)
+    if fault in LOST or fault in NOT_HTTP:
+        assert len(upstream.requests) == 1
+        assert error is not None
+
+
+@both
+def test_a_refused_connection_says_not_sent(make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    assert type(error_of(make, request_to(f"http://127.0.0.1:{port}"))) is httpx.ConnectError
+
+
+@both
+def test_a_name_that_does_not_exist_says_not_sent(make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+    assert type(error_of(make, request_to("http://api.invalid"))) is httpx.ConnectError
+
+
+@both
+def test_a_protocol_that_is_not_http_says_not_sent(make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+    assert type(error_of(make, request_to("ftp://api.invalid"))) is httpx.UnsupportedProtocol
+
+
+@both
+def test_an_untrusted_certificate_says_not_sent(
+    make: Callable[[], httpx.AsyncBaseTransport], server_tls: ssl.SSLContext
+) -> None:
+    with ScriptedUpstream(answering(answer()), tls=server_tls) as upstream:
+        assert type(error_of(make, request_to(upstream.url))) is httpx.ConnectError
+    assert upstream.requests == []
+
+
+@both
+def test_plain_text_where_tls_is_expected_says_not_sent(make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+    def script(connection: UpstreamConnection) -> None:
+        connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        connection.wait_until_client_closes()
+
+    with ScriptedUpstream(script) as upstream:
+        assert type(error_of(make, request_to(upstream.url.replace("http", "https")))) is httpx.ConnectError
+
+
+@both
+def test_a_tls_handshake_that_hangs_says_not_sent(make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+    with ScriptedUpstream(UpstreamConnection.wait_until_client_closes) as upstream:
+        error = error_of(make, request_to(upstream.url.replace("http", "https"), timeout=SHORT))
+    assert type(error) is httpx.ConnectTimeout
+
+
+@both
+def test_a_tls_handshake_that_is_cut_off_says_not_sent(make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+    with ScriptedUpstream(UpstreamConnection.reset) as upstream:
+        assert type(error_of(make, request_to(upstream.url.replace("http", "https")))) is httpx.ConnectError
+
+
+@both
+def test_a_tcp_connection_that_is_not_accepted_in_time_says_not_sent(
+    make: Callable[[], httpx.AsyncBaseTransport],
+) -> None:
+    need(sys.platform == "linux", "only Linux lets a full backlog hang")
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, socket.socket() as first:
+        first.connect(listener.getsockname())
+        error = error_of(make, request_to(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=SHORT))
+    assert type(error) is httpx.ConnectTimeout
+
+
+@both
+def test_no_free_connection_in_time_says_not_sent(make: Callable[..., httpx.AsyncBaseTransport]) -> None:
+    async def main(url: str) -> None:
+        async with make(pool=1) as transport:
+            first = asyncio.create_task(send(transport, request_to(url)))
+            await until(lambda: upstream.requests)
+            with pytest.raises(httpx.PoolTimeout):
+                await send(transport, request_to(url, timeout=SHORT))
+            first.cancel()
+            await asyncio.wait([first])
+
+    with ScriptedUpstream(HANGING["reads and hangs"]) as upstream:
+        asyncio.run(main(upstream.url))
+    assert len(upstream.requests) == 1
+
+
+@both
+def test_a_connection_lost_just_as_it_is_used_again_says_maybe_sent_and_is_not_retried(
+    make: Callable[[], httpx.AsyncBaseTransport],
+) -> None:
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        connection.send(answer())
+        connection.read_request()
+
+    async def main(url: str) -> None:
+        async with make() as transport:
+            await send(transport, request_to(url))
+            with pytest.raises(MAYBE_SENT):
+                await send(transport, request_to(url))
+
+    with ScriptedUpstream(script) as upstream:
+        asyncio.run(main(upstream.url))
+    assert len(upstream.requests) == 2
+
+
+ENDS: dict[str, Callable[[UpstreamConnection], object]] = {
+    "closed": UpstreamConnection.close,
+    "reset": UpstreamConnection.reset,
+    "half closed": UpstreamConnection.end,
+    "unasked answer": lambda connection: connection.send(answer(408)),
+}
+
+
+@both
+@pytest.mark.parametrize("loop", ["sees it", "is blocked"])
+@pytest.mark.parametrize("end", ENDS)
+def test_a_connection_that_died_while_idle_is_replaced_before_anything_is_written(
+    make: Callable[[], httpx.AsyncBaseTransport], end: str, loop: str
+) -> None:
+    ended = threading.Event()
+
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        connection.send(answer())
+        answered.wait(GENEROUS)
+        ENDS[end](connection)
+        ended.set()
+        if end in {"half closed", "unasked answer"}:
+            connection.wait_until_client_closes()
+
+    async def main(url: str) -> None:
+        async with make() as transport:
+            assert (await send(transport, request_to(url))).status_code == 200
+            answered.set()
+            if loop == "is blocked":
+                ended.wait(GENEROUS)
+            else:
+                await until(ended.is_set)
+            assert (await send(transport, request_to(url))).status_code == 200
+
+    answered = threading.Event()
+    with ScriptedUpstream(script) as upstream:
+        asyncio.run(main(upstream.url))
+    assert len(upstream.requests) == 2
+    assert upstream.accepted == 2
+
+
+@every_loop
+@pytest.mark.parametrize("fault", LOST)
+def test_an_answer_that_is_cut_off_is_a_read_error(run: Run, fault: str) -> None:
+    with ScriptedUpstream(LOST[fault]) as upstream:
+        assert type(error_of(ours, request_to(upstream.url), run)) is httpx.ReadError
+
+
+@every_loop
+@pytest.mark.parametrize("fault", HANGING)
+def test_an_answer_that_does_not_come_is_a_read_timeout(run: Run, fault: str) -> None:
+    with ScriptedUpstream(HANGING[fault]) as upstream:
+        assert type(error_of(ours, request_to(upstream.url, read=SHORT), run)) is httpx.ReadTimeout
+
+
+@every_loop
+@pytest.mark.parametrize("fault", NOT_HTTP)
+def test_an_answer_that_is_not_http_is_a_protocol_error(run: Run, fault: str) -> None:
+    with ScriptedUpstream(NOT_HTTP[fault]) as upstream:
+        assert type(error_of(ours, request_to(upstream.url), run)) is httpx.RemoteProtocolError
+
+
+@every_loop
+def test_an_answer_that_drips_does_not_outlive_the_time_limit(run: Run) -> None:
+    with ScriptedUpstream(FAULTS["drips"]) as upstream:
+        assert type(error_of(ours, request_to(upstream.url, read=SHORT), run)) is httpx.ReadTimeout
+
+
+@every_loop
+def test_a_request_that_the_upstream_does_not_read_does_not_outlive_the_time_limit(run: Run) -> None:
+    def script(connection: UpstreamConnection) -> None:
+        over.wait(GENEROUS)
+        connection.close()
+
+    over = threading.Event()
+    with ScriptedUpstream(script) as upstream:
+        request = request_to(upstream.url, read=SHORT, body=b"x" * 50_000_000)
+        assert type(error_of(ours, request, run)) is httpx.ReadTimeout
+        over.set()
+
+
+@every_loop
+def test_an_answer_that_is_too_large_is_cut_off(run: Run) -> None:
+    with ScriptedUpstream(FAULTS["100 MB"]) as upstream:
+        assert type(error_of(ours, request_to(upstream.url), run)) is ResponseTooLarge
+
+
+@every_loop
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000,
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000 + b"\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 20_000 + b"Content-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 10_000,
+    ],
+    ids=["endless", "one long header", "many headers", "interim answers"],
+)
+def test_a_head_that_is_too_large_is_cut_off(run: Run, head: bytes) -> None:
+    with ScriptedUpstream(sending_then(UpstreamConnection.wait_until_client_closes, head)) as upstream:
+        assert type(error_of(ours, request_to(upstream.url), run)) is ResponseTooLarge
+
+
+@every_loop
+def test_a_thousand_faults_in_a_row_leave_nothing_behind(run: Run) -> None:
+    scripts = [*LOST.values(), *NOT_HTTP.values(), *HANGING.values(), UpstreamConnection.reset, answering(answer())]
+    scripts.append(FAULTS["100 MB"])
+
+    def script(connection: UpstreamConnection) -> None:
+        scripts[connection.number % len(scripts)](connection)
+
+    async def one(transport: Transport, number: int) -> str:
+        calls = {
+            0: send(transport, request_to(refused)),
+            1: send(transport, request_to("http://api.invalid")),
+            2: send(transport, request_to(upstream.url.replace("http", "https"), timeout=0.05)),
+        }
+        for other in set(calls) - {number % 20}:
+            calls[other].close()
+        call = calls.get(number % 20) or send(transport, request_to(upstream.url, read=0.1))
+        try:
+            async with asyncio.timeout(0.01 if number % 7 == 0 else GENEROUS):
+                await call
+        except (httpx.TransportError, TimeoutError) as error:
+            return type(error).__name__
+        return "answered"
+
+    async def main() -> None:
+        sockets = open_sockets()
+        async with Transport(max_response_bytes=100_000, max_connections=8) as transport:
+            limit = asyncio.Semaphore(16)
+            seen: set[str] = set()
+
+            async def limited(number: int) -> None:
+                async with limit:
+                    seen.add(await one(transport, number))
+
+            await asyncio.gather(*(limited(number) for number in range(1000)))
+            assert {"ReadError", "ReadTimeout", "RemoteProtocolError", "ConnectError", "TimeoutError"} <= seen
+            assert len(asyncio.all_tasks()) == 1
+            assert transport.connections["waiting"] == 0
+            assert transport.connections["slots"] == transport.connections["idle"]
+            await until(lambda: transport.connections["open"] == transport.connections["idle"])
+        await until(lambda: upstream.open_connections == 0)
+        await until(lambda: open_sockets() <= sockets)
+        gc.collect()
+        assert sum(isinstance(thing, Connection) for thing in gc.get_objects()) < 5  # uvloop keeps the last one
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        refused = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with ScriptedUpstream(script) as upstream:
+        run(main())
+
+
+def open_sockets() -> int:
+    """Return how many sockets this process has open, both ends of the test included."""
+    folder = Path("/proc/self/fd")
+    need(folder.exists(), "there is no /proc to count sockets in")
+    count = 0
+    for descriptor in folder.iterdir():
+        with contextlib.suppress(OSError):  # the folder's own
+            count += descriptor.readlink().name.startswith("socket:")
+    return count
+
+
+@pytest.fixture(scope="module")
+def server_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    return self_signed(tmp_path_factory.mktemp("tls"), "DNS:localhost", "IP:127.0.0.1")[0]

@@ -1,0 +1,22 @@
+"""Certificates for tests, made on the spot by the openssl command so that no key is kept anywhere."""
+
+import shutil
+import ssl
+import subprocess
+from pathlib import Path
+
+from support.requirements import need
+
+
+def self_signed(folder: Path, *names: str) -> tuple[ssl.SSLContext, Path]:
+    """Return a server's context with a certificate for these names (`DNS:…`, `IP:…`), and the file to trust it by."""
+    need(shutil.which("openssl"), "the openssl command makes the certificate")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run(
+        [*request.split(), *files, "-addext", f"subjectAltName={','.join(names)}"], check=True, capture_output=True
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context, certificate

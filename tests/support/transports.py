@@ -1,0 +1,52 @@
+"""What tests need to drive an httpx transport directly."""
+
+import asyncio
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import httpx
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+
+LOOPS: dict[str, Run] = {"asyncio": asyncio.run}
+"""What runs a coroutine on each event loop there is."""
+
+if sys.platform != "win32":
+    import uvloop
+
+    LOOPS["uvloop"] = uvloop.run
+
+GENEROUS = 30.0
+"""Seconds that nothing here takes, however busy the machine is."""
+
+
+def request_to(  # noqa: PLR0913  (each has a use of its own)
+    url: str,
+    *,
+    method: str = "POST",
+    target: str = "/v1.0/linkedIn/invitations",
+    body: bytes = b'{"message":{}}',
+    timeout: float | None = GENEROUS,
+    read: float | None = None,
+    headers: dict[str, str] | None = None,
+    **extensions: object,
+) -> httpx.Request:
+    """Return a request as the gateway makes them, with `timeout` seconds for each phase, of which `read` can differ."""
+    origin = httpx.URL(url)
+    fields = {"Host": origin.netloc.decode(), "Content-Length": str(len(body)), **(headers or {})}
+    limits = {**dict.fromkeys(("pool", "connect", "write"), timeout), "read": timeout if read is None else read}
+    return httpx.Request(
+        method,
+        origin,
+        headers=fields,
+        stream=httpx.ByteStream(body),
+        extensions={"target": target.encode(), "timeout": limits, **extensions},
+    )
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait until the condition holds."""
+    async with asyncio.timeout(GENEROUS):
+        while not condition():  # noqa: ASYNC110  (conditions of threads and sockets have no event)
+            await asyncio.sleep(0.005)
