@@ -16,7 +16,7 @@ from gateway.http.health import Health
 from gateway.invitations import InvitationsClient, Transport
 from gateway.schema import Context, create_schema
 from gateway.settings import Settings, load_settings
-from gateway.telemetry import RequestLog, configure_logging
+from gateway.telemetry import AccessLog, RequestLog, configure_logging
 
 MAX_RESPONSE = 8_000_000
 """Bytes of an answer of the REST API: a page of a hundred invitations with long messages, ten times over."""
@@ -70,7 +70,7 @@ def serve() -> Starlette:
 
 
 def _middleware(settings: Settings, *, local: bool) -> list[Middleware]:
-    middleware = [Middleware(RequestLog)]
+    middleware = [Middleware(RequestLog, AccessLog())]
     if settings.cors_origins or local:
         middleware.append(
             Middleware(

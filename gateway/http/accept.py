@@ -17,13 +17,13 @@ class _Range:
 
 
 @lru_cache(maxsize=256)
-def negotiate(accept: str | None) -> str | None:
+def negotiate(accept: str) -> str | None:
     """Choose the media type of a GraphQL answer; None when none is acceptable.
 
     Without a header, or with an empty one, it is `application/json`, as it is where only a wildcard matches; between
     two types that are named and liked equally it is `application/graphql-response+json`.
     """
-    ranges = _parse(accept or "")
+    ranges = _parse(accept)
     if not ranges:
         return JSON
     candidates = [
@@ -35,9 +35,9 @@ def negotiate(accept: str | None) -> str | None:
 
 
 @lru_cache(maxsize=256)
-def names_html(accept: str | None) -> bool:
+def names_html(accept: str) -> bool:
     """Say whether the client asks for HTML by name, as a browser does that opens a page."""
-    return any(accepted.type == HTML and accepted.quality > 0 for accepted in _parse(accept or ""))
+    return any(accepted.type == HTML and accepted.quality > 0 for accepted in _parse(accept))
 
 
 def _preference(ranges: list[_Range], media_type: str, *, named: int, wildcard: int) -> tuple[float, int, int]:

@@ -1,6 +1,5 @@
 """From an HTTP request to a GraphQL request: GraphQL over HTTP, "Request"."""
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
@@ -45,15 +44,14 @@ class Disconnected(Exception):  # noqa: N818 (as Starlette names it)
     """The client went away before its request was whole."""
 
 
-@dataclass(frozen=True, slots=True)
-class Headers:
-    """What the endpoint looks at in a request's head."""
+class Headers(msgspec.Struct, frozen=True):
+    """What the endpoint looks at in a request's head; an empty text is a header that is not there."""
 
-    accept: str | None
+    accept: str
     authorization: str | None
-    content_type: str | None
-    content_encoding: str | None
-    content_length: int | None
+    content_type: str
+    content_encoding: bytes
+    content_length: int
 
 
 class GraphQLRequest(msgspec.Struct, rename={"operation_name": "operationName"}):
@@ -74,43 +72,49 @@ def read_headers(scope: Scope) -> Headers:
 
     Raises Refusal for a header that stands there twice, for media types that are too long, and for a lost body.
     """
-    found: dict[bytes, bytes] = {}
-    for name, value in scope["headers"]:
-        if name in found:
-            if name in _SINGLE:
-                raise Refusal(400, f"There must be one {name.decode('ascii').title()} header at the most.")
-            if name == b"accept":
-                found[name] += b"," + value
-        else:
-            found[name] = value
+    raw: list[tuple[bytes, bytes]] = scope["headers"]
+    found = dict(raw)
+    if len(found) != len(raw):
+        found = _merged(raw)
     if b"upgrade" in found and (b"content-length" in found or b"transfer-encoding" in found):
         # httptools takes what follows such a head for another protocol's: the body would be the next request.
         raise Refusal(400, "A request with a body must have no Upgrade header: HTTP/1.1 is spoken here.", _CLOSE)
-    if any(len(found.get(name, b"")) > MAX_MEDIA_TYPES for name in (b"accept", b"content-type")):
+    accept = found.get(b"accept", b"")
+    content_type = found.get(b"content-type", b"")
+    if len(accept) > MAX_MEDIA_TYPES or len(content_type) > MAX_MEDIA_TYPES:
         raise Refusal(431, f"Accept and Content-Type must be {MAX_MEDIA_TYPES} bytes at the most.")
-    text = {name: value.decode("latin-1") for name, value in found.items() if name in _LOOKED_AT}
-    length = text.get(b"content-length", "")
+    length = found.get(b"content-length", b"")
+    authorization = found.get(b"authorization")
     return Headers(
-        accept=text.get(b"accept"),
-        authorization=text.get(b"authorization"),
-        content_type=text.get(b"content-type"),
-        content_encoding=text.get(b"content-encoding"),
-        content_length=int(length) if length.isdecimal() else None,
+        accept=accept.decode("latin-1"),
+        authorization=None if authorization is None else authorization.decode("latin-1"),
+        content_type=content_type.decode("latin-1"),
+        content_encoding=found.get(b"content-encoding", b"identity").lower(),
+        content_length=int(length) if length.isdigit() else 0,
     )
+
+
+def _merged(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Join the `Accept` headers of a request that has some header twice."""
+    found: dict[bytes, bytes] = {}
+    for name, value in raw:
+        if name in found and name in _SINGLE:
+            raise Refusal(400, f"There must be one {name.decode('ascii').title()} header at the most.")
+        found[name] = found[name] + b"," + value if name in found else value
+    return found
 
 
 _CLOSE = ((b"connection", b"close"),)
 _SINGLE = frozenset({b"authorization", b"content-encoding", b"content-type"})
-_LOOKED_AT = frozenset({b"accept", b"authorization", b"content-type", b"content-encoding", b"content-length"})
 
 
 async def read_body(headers: Headers, receive: Receive) -> GraphQLRequest:
     """Read the request of a POST. Raises Refusal when it is none, Disconnected, and DocumentError (see `_checked`)."""
     if not _is_json(headers.content_type):
         raise Refusal(415, "The Content-Type must be application/json, in UTF-8.")
-    if (headers.content_encoding or "identity").lower() != "identity":
+    if headers.content_encoding != b"identity":
         raise Refusal(415, "A compressed body is not supported: send it without Content-Encoding.")
-    if headers.content_length is not None and headers.content_length > MAX_BODY:
+    if headers.content_length > MAX_BODY:
         raise _too_large()
     return _checked(_decode(await _receive_all(receive)))
 
@@ -141,8 +145,8 @@ def read_parameters(scope: Scope) -> dict[str, str]:
 
 
 @lru_cache(maxsize=256)
-def _is_json(content_type: str | None) -> bool:
-    media_type, *parameters = (part.strip().lower() for part in (content_type or "").split(";"))
+def _is_json(content_type: str) -> bool:
+    media_type, *parameters = (part.strip().lower() for part in content_type.split(";"))
     charsets = [part.partition("=")[2].strip().strip('"') for part in parameters if part.startswith("charset")]
     return media_type == "application/json" and all(charset in ("utf-8", "utf8") for charset in charsets)
 

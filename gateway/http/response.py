@@ -1,7 +1,5 @@
 """What a GraphQL request is answered with: GraphQL over HTTP, "Response"."""
 
-from dataclasses import dataclass
-
 import msgspec
 
 from gateway.engine import DocumentError, Result
@@ -17,8 +15,7 @@ _HEADERS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """An HTTP response, ready to be sent."""
 
     status: int

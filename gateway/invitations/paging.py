@@ -6,7 +6,6 @@ client says, the next request goes to the configured host and path, and so does 
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -21,8 +20,7 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 _cursor_decoder = msgspec.json.Decoder(tuple[str, int])
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """A place in a list: the query that gives a page, and how many items of that page come before."""
 
     query: str
@@ -42,8 +40,7 @@ class Position:
         return position
 
 
-@dataclass(frozen=True, slots=True)
-class InvitationSlice:
+class InvitationSlice(msgspec.Struct, frozen=True):
     """At most as many invitations as were asked for, out of one page, and where the list goes on."""
 
     start: Position

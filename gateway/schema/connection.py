@@ -3,8 +3,7 @@
 Source: GraphQL Cursor Connections Specification, with `nodes` beside `edges` as GitHub's API has it.
 """
 
-from dataclasses import dataclass
-
+import msgspec
 import strawberry
 
 from gateway import invitations as rest
@@ -12,8 +11,7 @@ from gateway.schema.fields import resolved_by
 from gateway.schema.types import InvitationV2
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(msgspec.Struct, frozen=True):
     """The value of an `InvitationEdge`."""
 
     node: rest.InvitationV2
@@ -21,8 +19,7 @@ class Edge:
     """Where the list goes on behind the node."""
 
 
-@dataclass(frozen=True, slots=True)
-class Connection:
+class Connection(msgspec.Struct, frozen=True):
     """The value of an `InvitationConnection` and of its `PageInfo`."""
 
     found: rest.InvitationSlice
