@@ -1,0 +1,155 @@
+"""A client that goes away: its reads are cancelled at the upstream, its mutations run to their end."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from support.gateway import LIMIT
+from support.gateway_process import GatewayProcess, gateway_process
+from support.invitations_upstream import InvitationsUpstream, Request, always, json_answer
+from support.raw_http import RawConnection, request
+from support.scripted_upstream import UpstreamConnection, answer
+
+TOKEN = b"Authorization: Bearer of-the-test"
+INVITATION = {"id": "1", "inviter": "urn:li:person:a"}
+
+READS = {
+    "one": ('query One { invitation(id: "1") { id } }', 1),
+    "a page": ("query Page { invitations(first: 5) { nodes { id } } }", 1),
+    "several side by side": (
+        'query Several { a: invitation(id: "1") { id } b: invitation(id: "2") { id } c: invitations { nodes { id } } }',
+        3,
+    ),
+}
+TWO_MUTATIONS = """mutation Two {
+  first: updateInvitation(input: {id: "1", inviter: "urn:li:person:a"}) { id }
+  second: updateInvitation(input: {id: "2", inviter: "urn:li:person:b"}) { id }
+}"""
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[InvitationsUpstream]:
+    with InvitationsUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="module")
+def patient(upstream: InvitationsUpstream) -> Iterator[GatewayProcess]:
+    """Run a gateway that waits for its upstream longer than any test takes."""
+    with gateway_process("serve", UPSTREAM_URL=f"{upstream.url}/v1.0", UPSTREAM_TIMEOUT="300") as gateway:
+        yield gateway
+
+
+class Hanging:
+    """A reply that never comes, and counts the connections that the gateway gave up."""
+
+    def __init__(self) -> None:
+        self.given_up = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, connection: UpstreamConnection) -> None:
+        connection.wait_until_client_closes()
+        with self._lock:
+            self.given_up += 1
+
+
+def answered(asked: Request) -> bytes:
+    return json_answer(200, {"value": [INVITATION]} if asked.target.partition("?")[0].endswith("s") else INVITATION)
+
+
+def post(document: str, request_id: str) -> bytes:
+    return request(json.dumps({"query": document}).encode(), TOKEN, b"X-Request-Id: " + request_id.encode())
+
+
+def eventually(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("runs_before", [0, 3], ids=["a new document", "a document often run"])
+@pytest.mark.parametrize(("document", "calls"), READS.values(), ids=READS)
+def test_the_reads_of_a_client_that_goes_away_are_cancelled(
+    document: str, calls: int, runs_before: int, upstream: InvitationsUpstream, patient: GatewayProcess
+) -> None:
+    document += f" # {runs_before}"
+    upstream.expect(answered)
+    with RawConnection(patient.port) as connection:
+        for _ in range(runs_before):
+            assert "errors" not in connection.ask(post(document, "before")).json()
+    hanging = Hanging()
+    upstream.expect(always(hanging))
+    request_id = f"left-{calls}-{runs_before}-{len(document)}"
+    with RawConnection(patient.port) as connection:
+        connection.send(post(document, request_id))
+        eventually(lambda: len(upstream.calls) == calls)
+    eventually(lambda: hanging.given_up == calls)
+    (line,) = patient.log_of(request_id)
+    assert " status=499 " in line
+    assert " kind=query " in line
+    assert len(upstream.calls) == calls
+
+
+def test_a_read_by_get_is_cancelled_as_well(upstream: InvitationsUpstream, patient: GatewayProcess) -> None:
+    hanging = Hanging()
+    upstream.expect(always(hanging))
+    with RawConnection(patient.port) as connection:
+        connection.send(request(None, TOKEN, method=b"GET", target=b"/graphql?query={invitations{nodes{id}}}"))
+        eventually(lambda: upstream.calls)
+    eventually(lambda: hanging.given_up == 1)
+
+
+def test_a_read_that_waits_for_another_try_is_given_up(upstream: InvitationsUpstream, patient: GatewayProcess) -> None:
+    upstream.expect(always(answer(503, b"", b"Retry-After: 200")))
+    with RawConnection(patient.port) as connection:
+        connection.send(post(READS["one"][0], "left-between-tries"))
+        eventually(lambda: upstream.calls)
+    (line,) = patient.log_of("left-between-tries")
+    assert " status=499 " in line
+    assert len(upstream.calls) == 1
+
+
+def test_a_client_that_goes_away_takes_nothing_from_the_others(
+    upstream: InvitationsUpstream, patient: GatewayProcess
+) -> None:
+    hanging = Hanging()
+    upstream.expect(lambda asked: hanging if asked.target.endswith("/1") else answered(asked))
+    with RawConnection(patient.port) as leaving, RawConnection(patient.port) as staying:
+        leaving.send(post('{ invitation(id: "1") { id } }', "leaving"))
+        eventually(lambda: upstream.calls)
+        leaving.close()
+        assert staying.ask(post('{ invitation(id: "2") { id } }', "staying")).json() == {
+            "data": {"invitation": {"id": "1"}}
+        }
+    eventually(lambda: hanging.given_up == 1)
+
+
+def test_a_mutation_that_was_sent_runs_to_its_end_and_so_do_those_behind_it(
+    upstream: InvitationsUpstream, patient: GatewayProcess
+) -> None:
+    gone = threading.Event()
+
+    def reply(_: Request) -> bytes:
+        assert gone.wait(LIMIT)
+        time.sleep(0.5)  # time for the gateway to notice, were it watching
+        return json_answer(200, INVITATION)
+
+    upstream.expect(reply)
+    before = upstream.accepted
+    with RawConnection(patient.port) as connection:
+        connection.send(post(TWO_MUTATIONS, "left-a-mutation"))
+        eventually(lambda: upstream.calls)
+    gone.set()
+    (line,) = patient.log_of("left-a-mutation")
+    assert [(call.method, call.json["id"]) for call in upstream.calls] == [("PATCH", "1"), ("PATCH", "2")]
+    assert upstream.accepted - before <= 1, "the first answer was not read: its connection was not used again"
+    assert " kind=mutation operation=Two " in line
+    assert "codes=" not in line
+
+
+def test_clients_that_go_away_are_no_errors_in_the_log(patient: GatewayProcess) -> None:
+    assert " ERROR " not in patient.log()
+    assert "Traceback" not in patient.log()
