@@ -4,6 +4,7 @@ import httpx
 import pytest
 from support.gateway import LIMIT
 from support.gateway_process import GatewayProcess, gateway_before_sandbox, gateway_process
+from support.invitations_upstream import InvitationsUpstream
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +18,20 @@ def gateway() -> Iterator[GatewayProcess]:
 def dev() -> Iterator[GatewayProcess]:
     """Run `invitations-gateway dev`."""
     with gateway_process("dev") as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[InvitationsUpstream]:
+    """Run a REST API that each test tells what to answer."""
+    with InvitationsUpstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture(scope="module")
+def scripted(upstream: InvitationsUpstream) -> Iterator[GatewayProcess]:
+    """Run `invitations-gateway serve` in front of `upstream`, and let it wait there longer than any test takes."""
+    with gateway_process("serve", UPSTREAM_URL=f"{upstream.url}/v1.0", UPSTREAM_TIMEOUT="300") as gateway:
         yield gateway
 
 

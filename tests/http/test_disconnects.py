@@ -3,11 +3,11 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from support.gateway import LIMIT
-from support.gateway_process import GatewayProcess, gateway_process
+from support.gateway_process import GatewayProcess
 from support.invitations_upstream import InvitationsUpstream, Request, always, json_answer
 from support.raw_http import RawConnection, request
 from support.scripted_upstream import UpstreamConnection, answer
@@ -27,19 +27,6 @@ TWO_MUTATIONS = """mutation Two {
   first: updateInvitation(input: {id: "1", inviter: "urn:li:person:a"}) { id }
   second: updateInvitation(input: {id: "2", inviter: "urn:li:person:b"}) { id }
 }"""
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[InvitationsUpstream]:
-    with InvitationsUpstream() as upstream:
-        yield upstream
-
-
-@pytest.fixture(scope="module")
-def patient(upstream: InvitationsUpstream) -> Iterator[GatewayProcess]:
-    """Run a gateway that waits for its upstream longer than any test takes."""
-    with gateway_process("serve", UPSTREAM_URL=f"{upstream.url}/v1.0", UPSTREAM_TIMEOUT="300") as gateway:
-        yield gateway
 
 
 class Hanging:
@@ -73,51 +60,51 @@ def eventually(condition: Callable[[], object]) -> None:
 @pytest.mark.parametrize("runs_before", [0, 3], ids=["a new document", "a document often run"])
 @pytest.mark.parametrize(("document", "calls"), READS.values(), ids=READS)
 def test_the_reads_of_a_client_that_goes_away_are_cancelled(
-    document: str, calls: int, runs_before: int, upstream: InvitationsUpstream, patient: GatewayProcess
+    document: str, calls: int, runs_before: int, upstream: InvitationsUpstream, scripted: GatewayProcess
 ) -> None:
     document += f" # {runs_before}"
     upstream.expect(answered)
-    with RawConnection(patient.port) as connection:
+    with RawConnection(scripted.port) as connection:
         for _ in range(runs_before):
             assert "errors" not in connection.ask(post(document, "before")).json()
     hanging = Hanging()
     upstream.expect(always(hanging))
     request_id = f"left-{calls}-{runs_before}-{len(document)}"
-    with RawConnection(patient.port) as connection:
+    with RawConnection(scripted.port) as connection:
         connection.send(post(document, request_id))
         eventually(lambda: len(upstream.calls) == calls)
     eventually(lambda: hanging.given_up == calls)
-    (line,) = patient.log_of(request_id)
+    (line,) = scripted.log_of(request_id)
     assert " status=499 " in line
     assert " kind=query " in line
     assert len(upstream.calls) == calls
 
 
-def test_a_read_by_get_is_cancelled_as_well(upstream: InvitationsUpstream, patient: GatewayProcess) -> None:
+def test_a_read_by_get_is_cancelled_as_well(upstream: InvitationsUpstream, scripted: GatewayProcess) -> None:
     hanging = Hanging()
     upstream.expect(always(hanging))
-    with RawConnection(patient.port) as connection:
+    with RawConnection(scripted.port) as connection:
         connection.send(request(None, TOKEN, method=b"GET", target=b"/graphql?query={invitations{nodes{id}}}"))
         eventually(lambda: upstream.calls)
     eventually(lambda: hanging.given_up == 1)
 
 
-def test_a_read_that_waits_for_another_try_is_given_up(upstream: InvitationsUpstream, patient: GatewayProcess) -> None:
+def test_a_read_that_waits_for_another_try_is_given_up(upstream: InvitationsUpstream, scripted: GatewayProcess) -> None:
     upstream.expect(always(answer(503, b"", b"Retry-After: 200")))
-    with RawConnection(patient.port) as connection:
+    with RawConnection(scripted.port) as connection:
         connection.send(post(READS["one"][0], "left-between-tries"))
         eventually(lambda: upstream.calls)
-    (line,) = patient.log_of("left-between-tries")
+    (line,) = scripted.log_of("left-between-tries")
     assert " status=499 " in line
     assert len(upstream.calls) == 1
 
 
 def test_a_client_that_goes_away_takes_nothing_from_the_others(
-    upstream: InvitationsUpstream, patient: GatewayProcess
+    upstream: InvitationsUpstream, scripted: GatewayProcess
 ) -> None:
     hanging = Hanging()
     upstream.expect(lambda asked: hanging if asked.target.endswith("/1") else answered(asked))
-    with RawConnection(patient.port) as leaving, RawConnection(patient.port) as staying:
+    with RawConnection(scripted.port) as leaving, RawConnection(scripted.port) as staying:
         leaving.send(post('{ invitation(id: "1") { id } }', "leaving"))
         eventually(lambda: upstream.calls)
         leaving.close()
@@ -128,7 +115,7 @@ def test_a_client_that_goes_away_takes_nothing_from_the_others(
 
 
 def test_a_mutation_that_was_sent_runs_to_its_end_and_so_do_those_behind_it(
-    upstream: InvitationsUpstream, patient: GatewayProcess
+    upstream: InvitationsUpstream, scripted: GatewayProcess
 ) -> None:
     gone = threading.Event()
 
@@ -139,17 +126,17 @@ def test_a_mutation_that_was_sent_runs_to_its_end_and_so_do_those_behind_it(
 
     upstream.expect(reply)
     before = upstream.accepted
-    with RawConnection(patient.port) as connection:
+    with RawConnection(scripted.port) as connection:
         connection.send(post(TWO_MUTATIONS, "left-a-mutation"))
         eventually(lambda: upstream.calls)
     gone.set()
-    (line,) = patient.log_of("left-a-mutation")
+    (line,) = scripted.log_of("left-a-mutation")
     assert [(call.method, call.json["id"]) for call in upstream.calls] == [("PATCH", "1"), ("PATCH", "2")]
     assert upstream.accepted - before <= 1, "the first answer was not read: its connection was not used again"
     assert " kind=mutation operation=Two " in line
     assert "codes=" not in line
 
 
-def test_clients_that_go_away_are_no_errors_in_the_log(patient: GatewayProcess) -> None:
-    assert " ERROR " not in patient.log()
-    assert "Traceback" not in patient.log()
+def test_clients_that_go_away_are_no_errors_in_the_log(scripted: GatewayProcess) -> None:
+    assert " ERROR " not in scripted.log()
+    assert "Traceback" not in scripted.log()

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 import pytest
 from support.gateway_process import GatewayProcess
+from support.invitations_upstream import InvitationsUpstream
 from support.raw_http import Answer, RawConnection, chunked, request
 
 TYPENAME = b'{"query":"{ __typename }"}'
@@ -269,10 +270,13 @@ def test_head_is_a_405_without_a_body(gateway: GatewayProcess) -> None:
         "query A { __typename } " + CREATE.replace("mutation", "mutation B", 1) % "id: null",
     ],
 )
-def test_a_mutation_by_get_is_a_405_that_names_post(document: str, gateway: GatewayProcess) -> None:
+def test_a_mutation_by_get_is_a_405_that_names_post_and_is_not_executed(
+    document: str, scripted: GatewayProcess, upstream: InvitationsUpstream
+) -> None:
     target = _target(document) + (b"&operationName=B" if " B " in document else b"")
-    answer = refused(gateway, request(None, b"Authorization: Bearer x", method=b"GET", target=target), 405)
+    answer = refused(scripted, request(None, b"Authorization: Bearer x", method=b"GET", target=target), 405)
     assert answer.header("allow") == "POST"
+    assert upstream.accepted == 0
 
 
 def test_an_accept_header_of_2000_bytes_is_a_431(gateway: GatewayProcess) -> None:

@@ -1,0 +1,37 @@
+"""What Apollo Client is told when it asks for a persisted query, so that it sends the whole one."""
+
+import hashlib
+import json
+
+import httpx
+import pytest
+from support.gateway_process import GatewayProcess
+
+GRAPHQL = "application/graphql-response+json"
+QUERY = "query Who { __typename }"
+EXTENSIONS = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(QUERY.encode()).hexdigest()}}
+REQUEST = {"operationName": "Who", "variables": {}, "extensions": EXTENSIONS}
+PARAMETERS = {"operationName": "Who", "variables": "{}", "extensions": json.dumps(EXTENSIONS)}
+
+
+@pytest.mark.parametrize("accept", [f"{GRAPHQL},application/json;q=0.9", "application/json"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_hash_alone_is_answered_as_apollo_client_expects(
+    method: str, accept: str, gateway: GatewayProcess, client: httpx.Client
+) -> None:
+    how = {"json": REQUEST} if method == "POST" else {"params": PARAMETERS}
+    response = client.request(method, f"{gateway.url}/graphql", headers={"Accept": accept}, **how)
+    assert response.status_code == (400 if accept.startswith(GRAPHQL) else 200)
+    assert response.json() == {
+        "errors": [{"message": "PersistedQueryNotSupported", "extensions": {"code": "PERSISTED_QUERY_NOT_SUPPORTED"}}]
+    }
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_hash_with_its_query_is_answered_as_if_it_were_not_there(
+    method: str, gateway: GatewayProcess, client: httpx.Client
+) -> None:
+    body, parameters = {**REQUEST, "query": QUERY}, {**PARAMETERS, "query": QUERY}
+    how = {"json": body} if method == "POST" else {"params": parameters}
+    for _ in range(2):
+        assert client.request(method, f"{gateway.url}/graphql", **how).json() == {"data": {"__typename": "Query"}}
