@@ -54,7 +54,7 @@ class GraphiQLAssets(BuildHookInterface[Any]):
         try:
             with tempfile.TemporaryDirectory() as folder:
                 write_assets(fetch(Path(folder)), destination)
-        except BuildError as error:
+        except (BuildError, OSError) as error:
             self.app.abort(f"GraphiQL's assets could not be built: {error}")
 
 

@@ -114,6 +114,7 @@ def test_the_explorer_adds_a_field_to_the_operation(graphiql: Open, dev: str) ->
 
     page.page.wait_for_function("() => __MONACO.editor.getModels().some(model => /trackingId/.test(model.getValue()))")
     assert all("trackingId" in node for node in page.run()["data"]["invitations"]["nodes"])
+    page.wait_until_stored("trackingId")
     assert page.page.url == f"{dev}/graphql"
 
 
@@ -217,6 +218,8 @@ def test_a_token_goes_with_every_request_and_is_never_stored(graphiql: Open, dev
         page.run()
     assert sent.value.headers["authorization"] == f"Bearer {TOKEN}2"
 
+    page.type_into("Operation Editor", "query AfterTheToken { __typename }")
+    page.wait_until_stored("AfterTheToken")
     assert TOKEN not in everything_kept(page)
     page.page.close()
     again = graphiql().open(f"{serve}/graphql")

@@ -84,6 +84,11 @@ class GraphiQLPage:
         find = "file => __MONACO.editor.getModels().find(model => model.uri.path.endsWith(file))?.getValue() ?? ''"
         return str(self.page.evaluate(find, file))
 
+    def wait_until_stored(self, operation: str) -> None:
+        """Wait until GraphiQL has stored its tabs with this operation, as it does a while after each change."""
+        stored = "name => sessionStorage.getItem('graphiql:tabState')?.includes(name)"
+        self.page.wait_for_function(stored, arg=operation)
+
     def problems(self) -> list[str]:
         """Give the messages of what is underlined in the operation."""
         find = "__MONACO.editor.getModelMarkers({ owner: 'graphql' }).map(marker => marker.message)"
