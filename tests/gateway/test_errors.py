@@ -182,7 +182,25 @@ def without_id() -> dict[str, Any]:
     return {name: value for name, value in GOOD.items() if name != "id"}
 
 
-WRONG_OBJECTS: dict[str, object] = {
+WRONG_MEMBERS: dict[str, list[Any]] = {
+    "id": [None, 1, {}, [], True],
+    "created": [SECRET, "", "01", "+1", " 1", "1.0", 1.5, 1e3, True, {}, 2**63, -(2**63) - 1, str(2**63)],
+    "lastModified": ["1e3", "-0", False, [], 2**64],
+    "inviter": [1, {}, True],
+    "invitee": [1, []],
+    "trackingId": [1, {}],
+    "message": [
+        SECRET,
+        1,
+        [],
+        True,
+        {"invitationTemplateID": 1},
+        {"invitationMessage": SECRET},
+        {"invitationMessage": {"body": 1}},
+        {"invitationMessage": {"body": {"content": SECRET}}},
+    ],
+}
+WRONG_OBJECTS: dict[str, Any] = {
     "no id": without_id(),
     "no object": [GOOD],
     "a string": SECRET,
@@ -190,27 +208,20 @@ WRONG_OBJECTS: dict[str, object] = {
     "an error with a status of success": {"error": {"code": SECRET, "message": SECRET}},
     **{
         f"{name} is {json.dumps(value)[:30]}": {**GOOD, name: value}
-        for name, values in {
-            "id": [None, 1, {}, [], True],
-            "created": [SECRET, "", "01", "+1", " 1", "1.0", 1.5, 1e3, True, {}, 2**63, -(2**63) - 1, str(2**63)],
-            "lastModified": ["1e3", "-0", False, [], 2**64],
-            "inviter": [1, {}, True],
-            "invitee": [1, []],
-            "trackingId": [1, {}],
-            "message": [
-                SECRET,
-                1,
-                [],
-                True,
-                {"invitationTemplateID": 1},
-                {"invitationMessage": SECRET},
-                {"invitationMessage": {"body": 1}},
-                {"invitationMessage": {"body": {"content": SECRET}}},
-            ],
-        }.items()
+        for name, values in WRONG_MEMBERS.items()
         for value in values
     },
 }
+WRONG_PAGES: list[Any] = [
+    *({"value": [GOOD, wrong]} for wrong in WRONG_OBJECTS.values()),
+    *({"value": [GOOD], "@odata.nextLink": wrong} for wrong in (1, {}, "", SECRET)),
+    {},
+    GOOD,
+    {"value": None},
+    {"value": {}},
+    {"value": GOOD},
+    [GOOD],
+]
 WRONG_BODIES: dict[str, bytes] = {
     **{name: json.dumps(content).encode() for name, content in WRONG_OBJECTS.items()},
     "HTML": HTML,
@@ -254,9 +265,7 @@ def test_a_success_that_is_no_invitation_is_an_invalid_response_and_was_applied(
 @pytest.mark.parametrize(
     "body",
     [
-        *[json.dumps({"value": [GOOD, wrong]}).encode() for wrong in WRONG_OBJECTS.values()],
-        *[json.dumps(wrong).encode() for wrong in ({}, GOOD, {"value": None}, {"value": {}}, {"value": GOOD}, [GOOD])],
-        *[json.dumps({"value": [GOOD], "@odata.nextLink": wrong}).encode() for wrong in (1, {}, "", SECRET)],
+        *(json.dumps(content).encode() for content in WRONG_PAGES),
         HTML,
         b"",
         b'{"value": [',

@@ -1,0 +1,73 @@
+"""In whose name the gateway speaks: the bearer token goes on as it came, and nothing goes without one."""
+
+import pytest
+from support.gateway import Gateway
+from support.invitations_upstream import InvitationsUpstream, always, json_answer
+from support.operations import OPERATIONS, Operation
+
+GOOD = json_answer(200, {"id": "1", "value": []})
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Basic dXNlcjpwYXNzd29yZA==",
+        "Negotiate abc",
+        "Digest username=x",
+        "abc",
+        "Bearer two words",
+        "Bearer one, Basic dXNlcjpwYXNzd29yZA==",
+        "Bearerabc",
+        "NotBearer abc",
+    ],
+)
+def test_without_a_bearer_token_nothing_is_asked_of_the_api(
+    gateway: Gateway, upstream: InvitationsUpstream, authorization: str | None, operation: Operation
+) -> None:
+    error = gateway.error(operation.query, authorization=authorization)
+    assert error["extensions"] == {
+        "code": "UNAUTHENTICATED",
+        **({"outcome": "NOT_APPLIED"} if operation.is_mutation else {}),
+    }
+    assert "Authorization" in error["message"]
+    assert upstream.calls == []
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+@pytest.mark.parametrize(
+    "authorization",
+    ["Bearer a", "bearer lower-case", "BEARER UPPER", "Bearer a.b-c_d~e+f/g==", "Bearer " + "x" * 4000],
+    ids=["short", "lower case", "upper case", "all characters", "long"],
+)
+def test_the_token_goes_on_exactly_as_it_came(
+    gateway: Gateway, upstream: InvitationsUpstream, authorization: str, operation: Operation
+) -> None:
+    upstream.expect(always(GOOD))
+    gateway.data(operation.query, authorization=authorization)
+    assert [call.headers["authorization"] for call in upstream.calls] == [authorization]
+
+
+def test_each_request_speaks_with_its_own_token(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+    upstream.expect(always(GOOD))
+    for n in range(5):
+        gateway.data('{ invitation(id: "same") { id } }', authorization=f"Bearer {n}")
+    gateway.error('{ invitation(id: "same") { id } }', authorization=None)
+    assert [call.headers["authorization"] for call in upstream.calls] == [f"Bearer {n}" for n in range(5)]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "{ __typename }",
+        "mutation { __typename }",
+        "{ __schema { types { name } } }",
+        '{ __type(name: "Query") { name } }',
+    ],
+)
+def test_what_is_answered_here_needs_no_token(gateway: Gateway, upstream: InvitationsUpstream, query: str) -> None:
+    assert gateway.data(query, authorization=None)
+    assert upstream.calls == []
