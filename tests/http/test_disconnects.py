@@ -18,6 +18,7 @@ INVITATION = {"id": "1", "inviter": "urn:li:person:a"}
 READS = {
     "one": ('query One { invitation(id: "1") { id } }', 1),
     "a page": ("query Page { invitations(first: 5) { nodes { id } } }", 1),
+    "the same twice": ('query Twice { a: invitation(id: "1") { id } b: invitation(id: "1") { inviter } }', 1),
     "several side by side": (
         'query Several { a: invitation(id: "1") { id } b: invitation(id: "2") { id } c: invitations { nodes { id } } }',
         3,

@@ -1,0 +1,51 @@
+"""A bug of ours is answered, logged by its place, and tells nobody what was at hand."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import Route
+from support.servers import serve_app
+
+from gateway.engine import Engine
+from gateway.http import GraphQLEndpoint
+from gateway.schema import create_schema
+
+SECRET = "Jane-Doe-4711"
+
+
+@pytest.fixture(scope="module")
+def broken() -> Iterator[str]:
+    """Serve an endpoint with a bug, and give its URL."""
+
+    def fail(authorization: str | None) -> object:
+        raise RuntimeError(f"{SECRET} {authorization}")
+
+    endpoint = GraphQLEndpoint(Engine(create_schema()), context=fail)
+    with serve_app(Starlette(routes=[Route("/graphql", endpoint)])) as url:
+        yield f"{url}/graphql"
+
+
+@pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json"])
+def test_a_bug_is_a_500_that_says_nothing_more(accept: str, broken: str, client: httpx.Client) -> None:
+    body, headers = {"query": "{ __typename }"}, {"Accept": accept, "Authorization": f"Bearer {SECRET}"}
+    for _ in range(2):
+        response = client.post(broken, json=body, headers=headers)
+        assert response.status_code == 500
+        assert response.headers["content-type"] == f"{accept}; charset=utf-8"
+        assert response.json() == {
+            "errors": [{"message": "Internal server error", "extensions": {"code": "INTERNAL_SERVER_ERROR"}}]
+        }
+
+
+def test_a_bug_is_logged_by_its_type_and_place_and_not_by_its_message(
+    broken: str, client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.post(broken, json={"query": "{ __typename }"}, headers={"Authorization": f"Bearer {SECRET}"})
+    (record,) = [record for record in caplog.records if record.name == "gateway.http"]
+    assert record.levelname == "ERROR"
+    assert "RuntimeError" in record.getMessage()
+    assert f"{__file__}:" in record.getMessage()
+    assert record.exc_info is None
+    assert SECRET not in caplog.text
