@@ -184,7 +184,8 @@ def _leaf(type_: GraphQLScalarType | GraphQLEnumType) -> Convert:
     coerce: Convert = type_.coerce_input_value  # type: ignore[assignment]  # an enum's says that it takes a str only
 
     def convert(value: object) -> object:
-        coerced = coerce(value)
+        # A scalar may take None for a value of its own, but it never stands for a value that must not be null.
+        coerced = Undefined if value is None else coerce(value)
         return wrong() if coerced is Undefined else coerced
 
     def convert_string(value: object) -> object:

@@ -1,7 +1,8 @@
 """Code that shapes what resolvers return into an operation's answer.
 
 It is generated as source: on lists that is several times faster than closures. It only knows values that are exactly
-right; at any other it raises an exception, whichever, and the operation is left to graphql-core.
+right; at any other it raises an exception, whichever, and the operation is left to graphql-core. Resolvers of fields
+below the root run again then: they must not use up what they read.
 """
 
 import keyword
@@ -18,6 +19,7 @@ from graphql import (
     GraphQLScalarType,
     Undefined,
 )
+from strawberry.execution import optimized_is_awaitable
 from strawberry.types.field import StrawberryField
 
 from gateway.engine.selections import NotCompiledError, Selections
@@ -41,7 +43,7 @@ class OutputCompiler:
     def __init__(self, selections: Selections) -> None:
         self._selections = selections
         self._source: list[str] = []
-        self._names: dict[str, object] = {"wrong": _wrong, "Undefined": Undefined}
+        self._names: dict[str, object] = {"wrong": _wrong, "is_no_value": _is_no_value, "Undefined": Undefined}
 
     def add(self, type_: GraphQLOutputType, nodes: list[FieldNode]) -> str:
         """Add the function that shapes a field's value; raises NotCompiledError. Returns its name."""
@@ -82,6 +84,9 @@ class OutputCompiler:
         if isinstance(type_, GraphQLScalarType | GraphQLEnumType):
             serialize = self._constant(type_.coerce_output_value)
             return [
+                # The scalar's own function might take an exception, or an awaitable, for a value.
+                f"c = {variable}.__class__",
+                f"if c is not str and c is not int and is_no_value({variable}): wrong()",
                 f"{variable} = {serialize}({variable})",
                 f"if {variable} is None or {variable} is Undefined: wrong()",
             ]
@@ -98,19 +103,22 @@ class OutputCompiler:
     def _object(self, type_: GraphQLObjectType, nodes: list[FieldNode]) -> str:
         if type_.is_type_of is not None:
             raise NotCompiledError
-        lines = []
-        items = []
+        lines: list[str] = []
+        items: list[str] = []
+        is_looked_at = False
         for number, (key, same) in enumerate(self._selections.of(type_, nodes).items()):
             if same[0].name.value == "__typename":
                 items.append(f"{key!r}: {type_.name!r}")
                 continue
             field = type_.fields[same[0].name.value]
-            lines += [f"a{number} = {self._resolved(field.extensions.get(DEFINITION))}"]
+            resolved = self._resolved(field.extensions.get(DEFINITION))
+            is_looked_at = is_looked_at or resolved.startswith("v.")
+            lines.append(f"a{number} = {resolved}")
             lines += self._value(f"a{number}", field.type, same)
             items.append(f"{key!r}: a{number}")
-        if not lines:
-            # Without a look at a field, an exception or an awaitable would pass for an object.
-            lines = ["if isinstance(v, Exception) or hasattr(v, '__await__'): wrong()"]
+        if not is_looked_at:
+            # What is no object has not the attributes of one: where none is read, it would pass for one.
+            lines.insert(0, "if is_no_value(v): wrong()")
         return self._function([*lines, f"return {{{', '.join(items)}}}"])
 
     def _resolved(self, field: object) -> str:
@@ -131,6 +139,10 @@ class OutputCompiler:
         if field.default_resolver is getattr and name.isidentifier() and not keyword.iskeyword(name):
             return f"v.{name}"
         return f"{self._constant(field.default_resolver)}(v, {name!r})"
+
+
+def _is_no_value(value: object) -> bool:
+    return value is None or value is Undefined or isinstance(value, Exception) or optimized_is_awaitable(value)
 
 
 def _wrong() -> NoReturn:

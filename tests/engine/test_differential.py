@@ -1,0 +1,239 @@
+"""What the engine compiles answers as Strawberry does with graphql-core, and calls the same resolvers.
+
+`ENGINE_CASES=20000 pytest tests/engine/test_differential.py` runs that many generated cases instead of a few thousand.
+"""
+
+import asyncio
+import os
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from random import Random
+from typing import TypeVar
+
+import pytest
+import strawberry
+from graphql import GraphQLError, GraphQLSchema, IntValueNode, NullValueNode
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from hypothesis_graphql import mutations, queries
+from support.documents import STRINGS, Case, Generator
+from support.engine_schema import BetterItem, Calls, Color, Item, Outcomes, Page, Text, create_schema
+
+from gateway.engine import DocumentError, Engine, Limits
+from gateway.engine.operation import Operation
+from gateway.errors import ErrorCode, GatewayError
+
+T = TypeVar("T")
+CASES = int(os.environ.get("ENGINE_CASES", "3000"))
+LIMITS = Limits(errors=1000, aliases=1000, root_fields=1000, fields=10000)
+SCHEMA = create_schema()
+SCALARS = {
+    "Int64": st.integers(-(2**63), 2**63 - 1).map(lambda number: IntValueNode(value=str(number))),
+    "JSON": st.just(NullValueNode()),
+}
+WRONG_LEAVES: list[object] = [
+    True,
+    1,
+    2**31,
+    1.0,
+    float("nan"),
+    "x",
+    b"x",
+    Color.RED,
+    [],
+    {},
+    ValueError("wrong"),
+    None,
+]
+
+
+def seeded(seed: object) -> Random:
+    """Make the same choices for the same seed."""
+    return Random(str(seed))  # noqa: S311  # nothing secret
+
+
+class RandomOutcomes(Outcomes):
+    """Mostly right answers; the same for the same seed and key."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        self._trouble = seeded(seed).choice([0.0, 0.0, 0.05, 0.3])
+
+    async def wait(self, key: str) -> int:
+        waits = seeded(f"{self._seed} wait {key}").choice([0, 0, 1, 3])
+        for _ in range(waits):
+            await asyncio.sleep(0)
+        return waits
+
+    def answer(self, key: str, name: str) -> object:
+        random = seeded(f"{self._seed} {key}")
+        if random.random() < self._trouble:
+            return self._failure(random)
+        return self._right(random, name)
+
+    def _right(self, random: Random, name: str) -> object:
+        match name:
+            case "page":
+                # No iterator: a resolver that reads one uses it up, and graphql-core would find it empty.
+                nodes = self._list(random, lambda: self._item(random, 0), nulls=True, iterator=False)
+                return Page(nodes, self._leaf(random, [0, 7]))
+            case "items":
+                return self._list(random, lambda: self._item(random, 0))
+            case "count":
+                return self._leaf(random, [0, -5, None])
+            case "now":
+                return self._leaf(random, [*STRINGS, None])
+            case "colors":
+                return self._list(random, lambda: self._leaf(random, [*Color]), nulls=True)
+        return self._item(random, 0)
+
+    def _failure(self, random: Random) -> object:
+        match random.randrange(7):
+            case 0:
+                raise ValueError("a failure")
+            case 1:
+                raise GraphQLError("a refusal", extensions={"code": "FORBIDDEN"})
+            case 2:
+                raise GatewayError(ErrorCode.CONFLICT, "a conflict", status=409)
+            case 3:
+                return RuntimeError("returned")
+            case 4:
+                return None
+            case 5:
+                return {"id": "a dict"}
+        return random.choice(WRONG_LEAVES)
+
+    def _leaf(self, random: Random, values: list[object]) -> object:
+        return random.choice(WRONG_LEAVES if random.random() < self._trouble / 4 else values)
+
+    def _list(
+        self, random: Random, item: Callable[[], object], *, nulls: bool = False, iterator: bool = True
+    ) -> object:
+        made = [None if nulls and random.random() < 0.2 else item() for _ in range(random.choice([0, 1, 3]))]
+        if random.random() < self._trouble / 4:
+            return random.choice(
+                [tuple(made), iter(made) if iterator else {1}, "text", None, 5, [*made, None], {"a": 1}]
+            )
+        return tuple(made) if random.random() < 0.2 else made
+
+    def _item(self, random: Random, depth: int) -> object:
+        if random.random() < self._trouble / 4:
+            return self._failure(random)
+        class_ = BetterItem if random.random() < 0.1 else Item
+        related = [] if depth > 1 else self._list(random, lambda: self._item(random, depth + 1))
+        return class_(
+            id=self._leaf(random, [*STRINGS]),
+            created=self._leaf(random, [None, 0, 2**63 - 1]),
+            title=self._leaf(random, [None, *STRINGS]),
+            score=self._leaf(random, [None, 0.5, -1e300]),
+            hot=self._leaf(random, [None, True, False]),
+            color=self._leaf(random, [None, *Color]),
+            text=self._leaf(random, [None, Text("x", 1), Text()]),
+            tags=self._list(random, lambda: self._leaf(random, ["a", "b"])),
+            matrix=self._list(random, lambda: self._list(random, lambda: self._leaf(random, [None, 1]))),
+            related=related,
+            extra=self._leaf(random, [None, 1, {"a": [1]}, [None]]),
+        )
+
+
+class Unmasked:
+    """Stands for the engine's formatter: gives messages as they are."""
+
+    def field_errors(self, errors: list[GraphQLError], *_: object) -> list[dict[str, object]]:
+        return [formatted(error) for error in errors]
+
+    def request_errors(self, errors: list[GraphQLError], *_: object) -> list[dict[str, object]]:
+        return [formatted(error) for error in errors]
+
+
+def formatted(error: GraphQLError) -> dict[str, object]:
+    return {**error.formatted}
+
+
+def unmasked_engine(schema: strawberry.Schema) -> Engine:
+    engine = Engine(schema, limits=LIMITS)
+    object.__setattr__(engine._runner, "formatter", Unmasked())
+    return engine
+
+
+class Tally(Counter[str]):
+    """How the cases went: the test is worth something only if many of them were run by a plan."""
+
+
+@pytest.fixture(scope="module")
+def tally() -> Iterator[Tally]:
+    counts = Tally()
+    yield counts
+    print(dict(counts))
+
+
+def compare(case: Case, seed: int, tally: Tally) -> None:
+    """Run a case both ways."""
+    operation = unmasked_engine(SCHEMA).prepare(case.text, None)
+    operation._runs = 1
+    calls, expected_calls = Calls(RandomOutcomes(seed)), Calls(RandomOutcomes(seed))
+    result = asyncio.run(settled(operation.execute(case.variables, calls)))
+    expected = asyncio.run(settled(SCHEMA.execute(case.text, case.variables, expected_calls)))
+    errors = [formatted(error) for error in expected.errors or []]
+    assert repr(result.data) == repr(expected.data)
+    if case.kind == "query":
+        # Fields that run side by side fail in any order.
+        assert sorted(map(repr, result.errors)) == sorted(map(repr, errors))
+        assert sorted(calls.made) == sorted(expected_calls.made)
+    else:
+        assert result.errors == errors
+        assert calls.made == expected_calls.made
+    assert max(Counter(key for key, *_ in calls.made).values(), default=1) == 1
+    count(operation, errors, tally)
+
+
+async def settled(run: Awaitable[T]) -> T:
+    """Wait for what graphql-core leaves behind in the background when an error takes a field's siblings with it."""
+    result = await run
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+    return result
+
+
+def count(operation: Operation, errors: list[dict[str, object]], tally: Tally) -> None:
+    tally["cases"] += 1
+    tally["compiled"] += operation._plan is not None
+    tally["compiled, with errors"] += operation._plan is not None and bool(errors)
+    tally["errors"] += bool(errors)
+
+
+@settings(
+    max_examples=CASES,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+@given(seed=st.integers(0, 2**64))
+def test_generated_operations_answer_as_with_graphql_core(tally: Tally, seed: int) -> None:
+    core: GraphQLSchema = SCHEMA._schema
+    case = Generator(core, seeded(seed), wrong=0.5).case()
+    try:
+        compare(case, seed, tally)
+    except DocumentError as error:
+        # The generator does not know every rule; what it must not do is to write nonsense.
+        tally["refused"] += 1
+        assume(str(error.errors[0]["message"]).startswith(("Expected value of", "Variable")))
+
+
+@settings(max_examples=max(CASES // 10, 10), deadline=None, database=None, suppress_health_check=list(HealthCheck))
+@given(data=st.data(), seed=st.integers(0, 2**64))
+def test_operations_of_hypothesis_graphql_answer_as_with_graphql_core(
+    tally: Tally, data: st.DataObject, seed: int
+) -> None:
+    strategy = data.draw(st.sampled_from([(queries, "query"), (mutations, "mutation")]))
+    text = data.draw(strategy[0](SCHEMA._schema, custom_scalars=SCALARS))
+    try:
+        compare(Case(str(text), {}, strategy[1]), seed, tally)
+    except DocumentError:
+        tally["refused"] += 1
+        assume(False)
+
+
+def test_most_generated_operations_are_compiled(tally: Tally) -> None:
+    assert tally["compiled"] > tally["cases"] * 0.4
+    assert tally["compiled, with errors"] > tally["cases"] * 0.1
+    assert tally["refused"] < tally["cases"] * 0.1

@@ -1,0 +1,321 @@
+"""What the engine answers, and how errors look."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import cast
+
+import pytest
+import strawberry
+from graphql import GraphQLError
+from support.engine_schema import Calls, Item, Outcomes, create_schema
+
+from gateway.engine import DocumentError, Engine, Limits, Operation, Result
+from gateway.errors import ErrorCode, GatewayError
+
+SCHEMA = create_schema()
+ITEM = "query($id: ID!) { item(id: $id) { id created title } }"
+TRICKY = "SECRET of the upstream"
+
+
+class Answers(Outcomes):
+    """Answers given by response key."""
+
+    def __init__(self, answers: Mapping[str, object]) -> None:
+        self._answers = answers
+
+    def answer(self, key: str, name: str) -> object:
+        del name
+        outcome = self._answers.get(key, Item(id="1", created=5, title="one"))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+
+def run(
+    text: str,
+    variables: Mapping[str, object] | None = None,
+    *,
+    times: int = 1,
+    limits: Limits | None = None,
+    outcomes: Outcomes | None = None,
+) -> Result:
+    """Run an operation some times, and give the last result: the first is without a plan."""
+    engine = Engine(SCHEMA, limits=limits or Limits())
+    calls = Calls(outcomes or Outcomes())
+
+    async def all_times() -> Result:
+        for _ in range(times - 1):
+            await engine.prepare(text, None).execute(variables, calls)
+        return await engine.prepare(text, None).execute(variables, calls)
+
+    return asyncio.run(all_times())
+
+
+def refusal(text: str, name: str | None = None, *, introspection: bool = True) -> dict[str, object]:
+    with pytest.raises(DocumentError) as caught:
+        Engine(SCHEMA, introspection=introspection).prepare(text, name)
+    (error,) = caught.value.errors
+    return error
+
+
+def code(error: Mapping[str, object]) -> object:
+    return cast("dict[str, object]", error["extensions"])["code"]
+
+
+@pytest.mark.parametrize("times", [1, 2, 3])
+def test_an_operation_answers_the_same_at_every_run(times: int) -> None:
+    result = run(ITEM, {"id": "1"}, times=times)
+    assert result == Result({"item": {"id": "1", "created": "9007199254740993", "title": "one"}}, [], executed=True)
+
+
+def test_the_kind_and_the_name_of_an_operation_are_known_before_it_runs() -> None:
+    text = "query A { count } mutation B { count }"
+    operations = [Engine(SCHEMA).prepare(text, name) for name in ("A", "B")]
+    assert [(it.kind, it.name) for it in operations] == [("query", "A"), ("mutation", "B")]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "expected"),
+    [
+        ("{", None, "GRAPHQL_PARSE_FAILED"),
+        ("", None, "GRAPHQL_PARSE_FAILED"),
+        ("{ nothing }", None, "GRAPHQL_VALIDATION_FAILED"),
+        ("query A { count } query B { count }", None, "BAD_REQUEST"),
+        ("query A { count }", "B", "BAD_REQUEST"),
+        ("fragment F on Query { count }", None, "BAD_REQUEST"),
+        ("subscription { count }", None, "BAD_REQUEST"),
+        ("type Query { a: Int }", None, "BAD_REQUEST"),
+    ],
+)
+def test_a_document_that_cannot_be_run_is_refused_with_a_code(text: str, name: str | None, expected: str) -> None:
+    assert code(refusal(text, name)) == expected
+
+
+def test_variables_that_do_not_coerce_are_a_request_error_that_says_where() -> None:
+    text = "query($input: ItemInput!) { search(input: $input) { id } }"
+    for times in (1, 2):
+        result = run(text, {"input": {"id": "1", "text": {"length": "x"}}}, times=times)
+        assert (result.data, result.executed) == (None, False)
+        (error,) = result.errors
+        assert code(error) == "BAD_USER_INPUT"
+        assert "'$input' has invalid value at .text.length: Int cannot represent" in str(error["message"])
+
+
+def test_an_argument_that_does_not_coerce_is_an_error_of_its_field() -> None:
+    text = "query($id: ID = null) { a: count item(id: $id) { id } }"
+    engine_refusal = refusal(text)
+    assert code(engine_refusal) == "GRAPHQL_VALIDATION_FAILED"
+    for times in (1, 2):
+        result = run(
+            'query($id: ID = "1") { a: now item(id: $id) { id } }',
+            {"id": None},
+            times=times,
+            outcomes=Answers({"a": "x"}),
+        )
+        assert result.data == {"a": "x", "item": None}
+        (error,) = result.errors
+        assert (code(error), error["path"]) == ("BAD_USER_INPUT", ["item"])
+
+
+def test_a_null_that_strawberry_refuses_is_bad_user_input() -> None:
+    text = "query($must: String) { search(input: {id: 1, must: $must}) { id } }"
+    for times in (1, 2):
+        result = run(text, {"must": None}, times=times)
+        (error,) = result.errors
+        assert (code(error), result.data) == ("BAD_USER_INPUT", {"search": None})
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_coded_error_passes_as_it_is(times: int) -> None:
+    errors = {
+        "a": GraphQLError("No.", extensions={"code": "FORBIDDEN", "status": 403}),
+        "b": GatewayError(ErrorCode.CONFLICT, "Busy.", status=409),
+    }
+    result = run(
+        '{ a: item(id: 1) { id } b: item(id: 2) { id } c: item(id: "3") { id } }', times=times, outcomes=Answers(errors)
+    )
+    assert result.data == {"a": None, "b": None, "c": {"id": "1"}}
+    found = {str(it["path"]): (it["message"], it["extensions"]) for it in result.errors}
+    assert found == {
+        "['a']": ("No.", {"code": "FORBIDDEN", "status": 403}),
+        "['b']": ("Busy.", {"code": "CONFLICT", "status": 409}),
+    }
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ValueError(TRICKY),
+        GraphQLError(TRICKY),
+        GraphQLError(TRICKY, extensions={"code": "NOT_OURS"}),
+        Item(id=None, title=TRICKY),
+        Item(id="1", created=TRICKY),
+        TRICKY,
+    ],
+    ids=lambda answer: type(answer).__name__,
+)
+def test_any_other_error_is_masked_and_logged_without_its_message(
+    answer: object, times: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    result = run(ITEM, {"id": "1"}, times=times, outcomes=Answers({"item": answer}))
+    (error,) = result.errors
+    assert (error["message"], error["extensions"]) == ("Internal server error", {"code": "INTERNAL_SERVER_ERROR"})
+    logged = [record.getMessage() for record in caplog.records if record.name == "gateway.engine"]
+    assert len(logged) == times
+    assert "executor.py" in logged[-1] or "engine_schema.py" in logged[-1]
+    assert "SECRET" not in caplog.text
+
+
+def test_errors_are_bounded_and_the_last_says_how_many_more_there_are() -> None:
+    answer = [Item(id="1", created="x")] * 30
+    result = run("{ items { created } }", limits=Limits(errors=5), outcomes=Answers({"items": answer}))
+    assert len(result.errors) == 6
+    assert result.errors[-1]["message"] == "25 more errors are not shown: at most 5 are reported."
+    assert code(result.errors[-1]) == "INTERNAL_SERVER_ERROR"
+
+
+def test_a_resolver_is_told_what_strawberry_tells_it() -> None:
+    seen: list[tuple[object, ...]] = []
+
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        async def hello(self, info: strawberry.Info[str, None], name: str = "x") -> str:
+            selected = info.selected_fields
+            seen.append(
+                (
+                    type(info),
+                    self,
+                    info.context,
+                    info.path,
+                    info.field_name,
+                    info.python_name,
+                    info.variable_values,
+                    info.root_value,
+                    info.input_extensions,
+                    info.return_type,
+                    info.schema is schema,
+                    info.operation,
+                    info.query,
+                    selected,
+                    info.get_argument_definition("name"),
+                )
+            )
+            return name
+
+    schema = strawberry.Schema(Query)
+    engine = Engine(schema)
+    text = 'query It($name: String = "y", $n: String) { a: hello(name: $name) b: hello(name: $n) }'
+
+    async def thrice() -> list[Result]:
+        return [await engine.prepare(text, None).execute({"n": "z"}, "the context") for _ in range(3)]
+
+    first, *others = asyncio.run(thrice())
+    assert first.data == {"a": "y", "b": "z"}
+    assert all(other == first for other in others)
+    assert seen[0:2] == seen[2:4] == seen[4:6]
+
+
+def test_cancelling_an_operation_cancels_its_resolvers() -> None:
+    cancelled: list[str] = []
+
+    class Waiting(Outcomes):
+        async def wait(self, key: str) -> int:
+            started.add(key)
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                cancelled.append(key)
+                raise
+            return 0
+
+    started: set[str] = set()
+
+    async def cancel(text: str, times: int, keys: set[str]) -> None:
+        started.clear()
+        cancelled.clear()
+        operation = Engine(SCHEMA).prepare(text, None)
+        operation._runs = times - 1
+        task = asyncio.create_task(operation.execute(None, Calls(Waiting())))
+        while started != keys:  # noqa: ASYNC110  # a few turns of the loop
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert set(cancelled) == keys
+
+    for times in (1, 2):
+        asyncio.run(cancel("{ item(id: 1) { id } }", times, {"item"}))
+        asyncio.run(cancel("{ a: item(id: 1) { id } b: item(id: 2) { id } }", times, {"a", "b"}))
+
+
+def test_fields_of_a_query_run_side_by_side_and_those_of_a_mutation_in_order() -> None:
+    events: list[str] = []
+
+    class Recording(Outcomes):
+        async def wait(self, key: str) -> int:
+            events.append(f"{key} starts")
+            await asyncio.sleep(0)
+            events.append(f"{key} ends")
+            return 0
+
+    for times in (1, 2):
+        events.clear()
+        run("{ a: item(id: 1) { id } b: item(id: 2) { id } }", times=times, outcomes=Recording())
+        assert events[-4:] == ["a starts", "b starts", "a ends", "b ends"]
+        run("mutation { a: update(id: 1) { id } b: update(id: 2) { id } }", times=times, outcomes=Recording())
+        assert events[-4:] == ["a starts", "a ends", "b starts", "b ends"]
+
+
+def test_no_mutation_runs_twice_when_another_fails() -> None:
+    text = "mutation { a: update(id: 1) { id } b: update(id: 2) { id } c: update(id: 3) { id title } }"
+    for failure in (ValueError("x"), Item(id=None)):
+        for key in "abc":
+            calls = Calls(Answers({key: failure}))
+            operation = Engine(SCHEMA).prepare(text, None)
+            operation._runs = 1
+            result = asyncio.run(operation.execute(None, calls))
+            assert [made[0] for made in calls.made] == ["a", "b", "c"]
+            assert [error["path"] for error in result.errors] in ([[key]], [[key, "id"]])
+
+
+def compiled(text: str) -> bool:
+    operation: Operation = Engine(SCHEMA).prepare(text, None)
+    operation._runs = 1
+    asyncio.run(operation.execute(None, Calls(Outcomes())))
+    return operation._plan is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ item(id: 1) { id } __typename }",
+        "{ ...F ...F } fragment F on Query { item(id: 1) { ...G id } a: now } fragment G on Item { title }",
+        "query($i: ItemInput = {id: 1}, $t: TextInput) { search(input: $i, inputs: [{id: 2, text: $t}]) { id } }",
+        "mutation { a: create(flag: true) { id } b: create { text { body } } }",
+        "{ items { related @include(if: true) { shout selfTitle double } id @skip(if: true) } }",
+        "{ sure(id: 1) { id } }",
+        "{ now count colors page { nodes { matrix } edges { node { id } } } }",
+    ],
+)
+def test_what_frontends_write_is_compiled(text: str) -> None:
+    assert compiled(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{ __schema { queryType { name } } }",
+        "query($yes: Boolean = true) { item(id: 1) { id @include(if: $yes) } }",
+        "{ item(id: 1) { slow } }",
+        "{ item(id: 1) { padded(width: 2) } }",
+        "{ sure(id: 1) { id } now }",
+        'query($name: String! = "x") { choose(choice: {name: $name}) { id } }',
+        '{ search(ids: 1) { id } ... @skip(if: false) { nothing: __type(name: "X") { name } } }',
+    ],
+)
+def test_what_is_rare_is_left_to_graphql_core(text: str) -> None:
+    assert not compiled(text)
