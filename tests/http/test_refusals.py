@@ -94,7 +94,7 @@ BAD_URLS = {
     "an array for variables": "?query={__typename}&variables=[]",
     "variables that are not JSON": "?query={__typename}&variables={",
     "NaN in variables": "?query={__typename}&variables={%22a%22:NaN}",
-    "deep variables": "?query={__typename}&variables=" + "[" * 20_000,
+    "deep variables": "?query={__typename}&variables={%22a%22:" + "[" * 20_000,
     "a variable of 5,000 digits": "?query={__typename}&variables={%22a%22:" + LONG.decode() + "}",
     "a string for extensions": "?query={__typename}&extensions=%22x%22",
     "two queries": "?query={__typename}&query={__typename}",
