@@ -13,7 +13,10 @@ import msgspec
 from gateway.invitations.model import InvitationPage, InvitationV2
 
 MAX_QUERY = 4096
-"""Characters of a page's query: more than any `$skiptoken` seen, less than what servers accept in a request line."""
+"""Characters of a page's query, or of the link to it.
+
+More than any `$skiptoken` seen, less than what servers accept in a request line.
+"""
 
 _QUERY = re.compile(rf"[!-~]{{1,{MAX_QUERY}}}", re.ASCII)
 _DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -75,7 +78,8 @@ def _next_query(link: str, collection: SplitResult) -> str:
     Raises ValueError when it has no query or leads to another scheme, host, port or path.
     """
     parts = urlsplit(link)
-    if _address(parts) != _address(collection) or "@" in parts.netloc or "#" in link or not _is_query(parts.query):
+    # The whole link is looked at: urlsplit drops tabs, line breaks and spaces before it without a word.
+    if not _is_query(link) or not parts.query or "@" in parts.netloc or _address(parts) != _address(collection):
         raise ValueError("a next link that leaves the collection")
     return parts.query
 
