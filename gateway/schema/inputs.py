@@ -111,7 +111,7 @@ def new_invitation(input: CreateInvitationInput) -> rest.InvitationV2Body:
         inviter=input.inviter,
         invitee=input.invitee,
         message=_message(input.message),
-        tracking_id=_or(input.tracking_id, "") or str(uuid4()),
+        tracking_id=_or(input.tracking_id, str(uuid4())),
     )
 
 
