@@ -109,17 +109,12 @@ class Transport(httpx.AsyncBaseTransport):
             self._sweeper.cancel()
         for connection in tuple(self._open):
             connection.abort()
-        for _, waiter in self._waiters:
-            if not waiter.done():
-                waiter.set_exception(httpx.ConnectError("The transport was closed."))
         for _ in range(_TURNS_TO_CLOSE):
             if self._open:
                 await asyncio.sleep(0)
 
     async def _acquire(self, origin: Origin, request: httpx.Request) -> Connection:
         """Return a connection, and with it a slot that the caller has to give back."""
-        if self._closed:
-            raise httpx.ConnectError("The transport was closed.")
         connection = self._take_idle(origin)
         if connection is None:
             if self._slots < self._max_connections:
@@ -152,7 +147,7 @@ class Transport(httpx.AsyncBaseTransport):
         except BaseException as error:
             with contextlib.suppress(ValueError):
                 self._waiters.remove(entry)
-            if not waiter.cancelled() and waiter.exception() is None:  # what came too late is the next one's
+            if waiter.done() and not waiter.cancelled():  # what came too late is the next one's
                 self._give_back(waiter.result())
             if isinstance(error, TimeoutError):
                 raise httpx.PoolTimeout("No connection was free in time.") from None

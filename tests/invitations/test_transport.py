@@ -207,6 +207,26 @@ def test_one_connection_serves_requests_that_follow_each_other(run: Run) -> None
 
 
 @every_loop
+def test_the_connection_used_last_is_used_next_so_that_the_others_can_expire(run: Run) -> None:
+    used: list[int] = []
+
+    def script(connection: UpstreamConnection) -> None:
+        while connection.read_request() is not None:
+            used.append(connection.number)
+            connection.send(answer())
+
+    async def test(upstream: ScriptedUpstream) -> None:
+        async with new() as transport:
+            await asyncio.gather(*(transport.handle_async_request(request_to(upstream.url)) for _ in range(3)))
+            for _ in range(6):
+                await transport.handle_async_request(request_to(upstream.url))
+
+    drive(run, script, test)
+    assert len(set(used[:3])) == 3
+    assert len(set(used[3:])) == 1
+
+
+@every_loop
 def test_no_more_connections_are_opened_than_allowed_and_waiters_are_served_in_order(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         async with new(max_connections=1) as transport:
@@ -269,14 +289,19 @@ def test_a_cancelled_request_ends_its_connection_and_the_next_waiter_goes_on(run
 def test_a_waiter_that_is_cancelled_as_it_is_served_passes_its_turn_on(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         async with new(max_connections=1) as transport:
-            first = asyncio.create_task(transport.handle_async_request(request_to(upstream.url)))
+
+            async def first_then_cancel() -> None:
+                await transport.handle_async_request(request_to(upstream.url))
+                second.cancel()  # in the very step in which its connection was promised to it
+
+            first = asyncio.create_task(first_then_cancel())
             await until(lambda: upstream.requests)
             second, third = (
                 asyncio.create_task(transport.handle_async_request(request_to(upstream.url))) for _ in range(2)
             )
             await until(lambda: transport.connections["waiting"] == 2)
-            first.add_done_callback(lambda _: second.cancel())
             go.set()
+            await first
             assert (await third).status_code == 200
             await asyncio.wait([second])
             assert transport.connections == {"open": 1, "idle": 1, "slots": 1, "waiting": 0}
