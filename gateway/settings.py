@@ -21,14 +21,17 @@ class SettingsError(Exception):
 
 
 def _upstream_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("https", "http") or not parts.hostname or not url.isascii():
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # its text repeats what could not be read
+        host = port = None
+    if not host or port == 0 or parts.scheme not in ("https", "http") or not url.isascii():
         raise ValueError("must be a URL such as https://graph.microsoft.com/v1.0")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("must be https, or http on a loopback address: bearer tokens go there")
     if parts.query or parts.fragment or "@" in parts.netloc or not re.fullmatch(r"[!-~]*", url):
         raise ValueError("must have no user, password, query, fragment or spaces")
-    _ = parts.port  # raises ValueError when it is none
     return url.rstrip("/")
 
 
@@ -94,11 +97,13 @@ def load_settings() -> Settings:
 
 def unknown_variables() -> list[str]:
     """Return a line for each `GATEWAY_…` variable that is no setting, with the one that was probably meant."""
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known = sorted(name.upper() for name in Settings.model_fields)
     lines = []
     for name in sorted(os.environ):
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            close = get_close_matches(name.upper(), known, n=1)
-            hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(sorted(known))}"
-            lines.append(f"{name} is not a setting{hint}")
+        rest = name.upper().removeprefix(PREFIX)
+        if rest != name.upper() and rest not in known:
+            close = get_close_matches(rest, known, n=1)
+            meant = PREFIX + close[0] if close else None
+            hint = f"did you mean {meant}?" if meant else f"there are {', '.join(PREFIX + each for each in known)}"
+            lines.append(f"{name} is not a setting; {hint}")
     return lines
