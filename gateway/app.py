@@ -43,6 +43,7 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
         Engine(create_schema(), introspection=settings.introspection),
         context=context,
         playground=graphiql.page if graphiql else None,
+        max_operations=settings.max_operations,
     )
     routes = [
         *health.routes(),

@@ -75,6 +75,7 @@ class Settings(BaseSettings):
     host: str = Field("127.0.0.1", min_length=1, max_length=255, description="address to listen on")
     port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes any free one")
     workers: int = Field(1, ge=1, le=128, description="processes")
+    max_operations: int = Field(1000, ge=1, le=100_000, description="operations that a process runs at once")
     shutdown_delay: float = Field(
         0.0, ge=0, le=300, allow_inf_nan=False, description="seconds from SIGTERM until it stops listening"
     )

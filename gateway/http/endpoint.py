@@ -7,7 +7,7 @@ from collections.abc import Callable
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from gateway.engine import DocumentError, Engine, Operation, Result
+from gateway.engine import DocumentError, Engine, Result
 from gateway.errors import ErrorCode
 from gateway.http.accept import GRAPHQL_RESPONSE, JSON, names_html, negotiate
 from gateway.http.request import (
@@ -42,11 +42,17 @@ class GraphQLEndpoint:
         *,
         context: Callable[[str | None], object],
         playground: Callable[[], Response] | None = None,
+        max_operations: int = 1000,
     ) -> None:
-        """Take what makes a resolver's context from an `Authorization` header, and the playground's page."""
+        """Take what makes a resolver's context from an `Authorization` header, the playground's page, and a bound.
+
+        While `max_operations` are running or waiting for the upstream, no other is begun.
+        """
         self._engine = engine
         self._context = context
         self._playground = playground
+        self._max_operations = max_operations
+        self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or none if its client went away."""
@@ -80,9 +86,18 @@ class GraphQLEndpoint:
             request = read_url(scope)
         else:
             raise Refusal(405, "GraphQL is spoken by GET and POST.", ((b"allow", b"GET, POST"),))
-        operation = self._prepare(request)
+        if self._running >= self._max_operations:
+            raise Refusal(503, "The gateway has too much to do.", ((b"retry-after", b"1"),), ErrorCode.OVERLOADED)
+        self._running += 1
+        try:
+            return await self._run(request, headers, scope, receive)
+        finally:
+            self._running -= 1
+
+    async def _run(self, request: GraphQLRequest, headers: Headers, scope: Scope, receive: Receive) -> Result:
+        operation = self._engine.prepare(request.query or "", request.operation_name)
         note(scope, kind=operation.kind, operation=(operation.name or "-")[:MAX_LOGGED_NAME])
-        if operation.kind == "mutation" and method == "GET":
+        if operation.kind == "mutation" and scope["method"] == "GET":
             raise Refusal(405, "A mutation must be sent by POST.", ((b"allow", b"POST"),))
         context = self._context(headers.authorization)
         if operation.kind == "mutation":
@@ -90,9 +105,6 @@ class GraphQLEndpoint:
             return await operation.execute(request.variables, context)
         with _ClientWatch(receive):
             return await operation.execute(request.variables, context)
-
-    def _prepare(self, request: GraphQLRequest) -> Operation:
-        return self._engine.prepare(request.query or "", request.operation_name)
 
 
 def _wants_page(scope: Scope, headers: Headers) -> bool:

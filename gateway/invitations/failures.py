@@ -18,6 +18,9 @@ from gateway.errors import ErrorCode, GatewayError, Outcome
 CERTAINLY_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """What a transport raises before one byte of the request has left: shown by the tests with real sockets."""
 
+NO_CONNECTION_MADE = (httpx.ConnectError, httpx.ConnectTimeout)
+"""What may be tried again, whatever the request. Not PoolTimeout: to wait once more would only lengthen the line."""
+
 CONNECTION_LOST = (httpx.ConnectError, httpx.ReadError, httpx.WriteError)
 
 _CODES = {

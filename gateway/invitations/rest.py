@@ -19,8 +19,8 @@ import msgspec
 
 from gateway import __version__
 from gateway.invitations.failures import (
-    CERTAINLY_NOT_SENT,
     CONNECTION_LOST,
+    NO_CONNECTION_MADE,
     InvitationsError,
     answered,
     retry_after,
@@ -31,6 +31,9 @@ from gateway.invitations.failures import (
 
 MAX_TRIES = 3
 """Requests for one call at the most, the first included."""
+POOL_SHARE = 0.5
+"""Of the time that is left, what may pass in line for a connection: one that comes later would seldom be of use, and
+what the API then does for it, it does not do for another."""
 FIRST_PAUSE = 0.1
 """Seconds before the second try, on average; doubled before the third."""
 
@@ -110,7 +113,7 @@ class RestClient:
             response = await self._transport.handle_async_request(request)
             content = await _read(response)
         except httpx.TransportError as error:
-            again = CERTAINLY_NOT_SENT if call.body is not None else (*CERTAINLY_NOT_SENT, *CONNECTION_LOST)
+            again = NO_CONNECTION_MADE if call.body is not None else (*NO_CONNECTION_MADE, *CONNECTION_LOST)
             raise _TryFailedError(unanswered(error, client_request_id), again=isinstance(error, again)) from None
         status = response.status_code
         if 200 <= status < 300:
@@ -140,7 +143,7 @@ class RestClient:
             extensions={
                 "target": call.target.encode("ascii"),
                 "deadline": call.deadline,
-                "timeout": {"pool": left, "connect": left, "write": left, "read": left},
+                "timeout": {"pool": left * POOL_SHARE, "connect": left, "write": left, "read": left},
             },
         )
 
