@@ -165,8 +165,9 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(2048)
-    except OSError as error:
-        raise click.ClickException(f"cannot listen on {host}, port {port}: {error.strerror}") from None
+    except (OSError, UnicodeError) as error:  # UnicodeError: a host that no name server can be asked for
+        reason = getattr(error, "strerror", None) or "not a host name"
+        raise click.ClickException(f"cannot listen on {host}, port {port}: {reason}") from None
     return listener
 
 
