@@ -33,9 +33,9 @@ class Engine:
         formatter = Formatter(core, limits, introspection=introspection)
         self._reader = Reader(core, formatter, limits, introspection=introspection)
         self._runner = Runner(schema, core, formatter, limits, hide_suggestions=not introspection)
-        # A parsed document takes about a hundred times the memory of its text: 40 MB at most, all told.
-        self._kept: Cache[Operation] = Cache(entries=500, characters=200_000)
-        self._seen: Cache[Operation | DocumentError] = Cache(entries=500, characters=200_000)
+        # An operation takes about two hundred times the memory of its text: 40 MB at most, all told.
+        self._kept: Cache[Operation] = Cache(entries=500, characters=100_000)
+        self._seen: Cache[Operation | DocumentError] = Cache(entries=500, characters=100_000)
 
     def prepare(self, text: str, operation_name: str | None) -> Operation:
         """Make an operation of a document's text; raises DocumentError when it cannot be run."""

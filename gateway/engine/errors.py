@@ -1,7 +1,6 @@
 """GraphQL errors as clients see them: each with a code, none with what is not theirs to know."""
 
 import logging
-import traceback
 from collections.abc import Mapping, Sequence
 
 from graphql import FieldNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError
@@ -9,7 +8,8 @@ from strawberry.exceptions import StrawberryInputCoercionError
 
 from gateway.engine.limits import Limits
 from gateway.engine.redact import Redactor, SchemaNames, redact_syntax_error
-from gateway.errors import ErrorCode
+from gateway.errors import ErrorCode, Outcome
+from gateway.telemetry import log_bug
 
 logger = logging.getLogger("gateway.engine")
 
@@ -43,13 +43,16 @@ class Formatter:
         ]
 
     def field_errors(
-        self, errors: Sequence[GraphQLError], text: str, variables: Mapping[str, object] | None
+        self, errors: Sequence[GraphQLError], text: str, variables: Mapping[str, object] | None, *, mutation: bool
     ) -> list[Formatted]:
-        """Format the errors of fields, and log those that are a bug of ours: the client is not told what they are."""
+        """Format the errors of fields, and log those that are a bug of ours: the client is not told what they are.
+
+        Those of a mutation tell its outcome: where its resolver did not say so, what can be known without it.
+        """
         if not errors:
             return []
         redact = self._redactor(text, variables)
-        shown = [_field_error(error, redact) for error in errors[: self._limits.errors]]
+        shown = [_field_error(error, redact, mutation=mutation) for error in errors[: self._limits.errors]]
         more = len(errors) - len(shown)
         if more:
             message = f"{more} more errors are not shown: at most {self._limits.errors} are reported."
@@ -64,19 +67,24 @@ def _is_syntax(error: GraphQLError) -> bool:
     return isinstance(error, GraphQLSyntaxError)
 
 
-def _field_error(error: GraphQLError, redact: Redactor) -> Formatted:
+def _field_error(error: GraphQLError, redact: Redactor, *, mutation: bool) -> Formatted:
     code = (error.extensions or {}).get("code")
     if code in ErrorCode.__members__:
         return {**error.formatted}
     if _is_input_error(error):
-        return _formatted(error, redact(error.message), ErrorCode.BAD_USER_INPUT)
+        return _formatted(
+            error, redact(error.message), ErrorCode.BAD_USER_INPUT, Outcome.NOT_APPLIED if mutation else None
+        )
     _log(error)
-    return _formatted(error, "Internal server error", ErrorCode.INTERNAL_SERVER_ERROR)
+    # Below the root, the mutation's resolver has returned.
+    outcome = Outcome.UNKNOWN if len(error.path or ()) == 1 else Outcome.APPLIED
+    return _formatted(error, "Internal server error", ErrorCode.INTERNAL_SERVER_ERROR, outcome if mutation else None)
 
 
-def _formatted(error: GraphQLError, message: str, code: ErrorCode) -> Formatted:
+def _formatted(error: GraphQLError, message: str, code: ErrorCode, outcome: Outcome | None = None) -> Formatted:
+    extensions = {"code": code.value, "outcome": outcome.value} if outcome else {"code": code.value}
     # A message can hold a number of any length.
-    return {**error.formatted, "message": message[:MAX_MESSAGE], "extensions": {"code": code.value}}
+    return {**error.formatted, "message": message[:MAX_MESSAGE], "extensions": extensions}
 
 
 def _is_input_error(error: GraphQLError) -> bool:
@@ -90,10 +98,7 @@ def _is_input_error(error: GraphQLError) -> bool:
 
 
 def _log(error: GraphQLError) -> None:
-    """Log an exception's type and where it came from; its message may hold what the upstream or the client sent."""
     cause: BaseException = error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
-    frames = traceback.extract_tb(cause.__traceback__)
-    where = " < ".join(f"{frame.filename}:{frame.lineno} {frame.name}" for frame in reversed(frames))
-    logger.error("unexpected %s at %s, raised in %s", type(cause).__qualname__, error.path, where or "graphql-core")
+    log_bug(logger, cause, field=".".join(map(str, error.path or ())))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Literal
 
-from graphql import GraphQLError, GraphQLSchema, execute
+from graphql import GraphQLError, GraphQLSchema, OperationType, execute
 from strawberry.execution import optimized_is_awaitable
 from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
@@ -53,7 +53,9 @@ class Runner:
         errors = result.errors or []
         if result.data is None and errors and not any(error.path for error in errors):
             return self.refuse(errors, document, variables)
-        return Result(result.data, self.formatter.field_errors(errors, document.text, variables), executed=True)
+        mutation = document.operation.operation is OperationType.MUTATION
+        shown = self.formatter.field_errors(errors, document.text, variables, mutation=mutation)
+        return Result(result.data, shown, executed=True)
 
     def refuse(self, errors: list[GraphQLError], document: Document, variables: Mapping[str, object]) -> Result:
         """Answer a request error."""

@@ -46,8 +46,10 @@ class OutputCompiler:
         self._names: dict[str, object] = {"wrong": _wrong, "is_no_value": _is_no_value, "Undefined": Undefined}
 
     def add(self, type_: GraphQLOutputType, nodes: list[FieldNode]) -> str:
-        """Add the function that shapes a field's value; raises NotCompiledError. Returns its name."""
-        return self._function([*self._value("v", type_, nodes), "return v"])
+        """Add the function that shapes what a root resolver returned; raises NotCompiledError. Returns its name."""
+        # A resolver may return an exception instead of raising it, and an exception can have a field's attributes.
+        returned = ["if isinstance(v, Exception): wrong()", *self._value("v", type_, nodes), "return v"]
+        return self._function(returned)
 
     def compile(self) -> Callable[[str], Shape]:
         """Compile all functions; returns a way to find them by name."""
@@ -98,7 +100,7 @@ class OutputCompiler:
             return f"{self._object(type_.of_type, nodes)}(item)"
         if isinstance(type_, GraphQLObjectType):
             return f"None if item is None else {self._object(type_, nodes)}(item)"
-        return f"{self.add(type_, nodes)}(item)"
+        return f"{self._function([*self._value('v', type_, nodes), 'return v'])}(item)"
 
     def _object(self, type_: GraphQLObjectType, nodes: list[FieldNode]) -> str:
         if type_.is_type_of is not None:

@@ -34,15 +34,20 @@ class Redactor:
         for value, is_key in _variable_strings(variables or {}):
             (known if is_key and _NAME.fullmatch(value) else strings).add(value)
         strings.discard("")
-        self._quoted = _any_of({form for value in strings for form in (inspect(value), f"'{value}'")})
-        self._bare = _any_of({value for value in strings - known if len(value) >= _SHORT})
+        quoted = {form for value in strings for form in (inspect(value), f"'{value}'")}
+        bare = {value for value in strings - known if len(value) >= _SHORT}
+        # The longest first: a string can be a part of another.
+        self._forms = [(form, '"…"') for form in sorted(quoted, key=len, reverse=True)]
+        self._forms += [(form, "…") for form in sorted(bare, key=len, reverse=True)]
         self._types = names.types - known
         self._names = names.all - known
 
     def __call__(self, message: str) -> str:
         """Give a message of validation or coercion without the client's strings."""
-        for pattern, hidden in (self._quoted, '"…"'), (self._bare, "…"), (_LITERAL, '"…"'):
-            message = pattern.sub(hidden, message)
+        for form, hidden in self._forms:
+            if form in message:
+                message = message.replace(form, hidden)
+        message = _LITERAL.sub('"…"', message)
         if self._types:
             message = _hide(message, self._types)
         if self._names:
@@ -72,11 +77,6 @@ class SchemaNames:
             types = {name for name in schema.type_map if not name.startswith("__")} - _BUILT_IN
             self.types = frozenset(types)
             self.all = frozenset(types.union(*(_members(schema, name) for name in types)))
-
-
-def _any_of(strings: set[str]) -> re.Pattern[str]:
-    """Match any of the strings, the longest first: one can be a part of another."""
-    return re.compile("|".join(map(re.escape, sorted(strings, key=len, reverse=True))) or r"(?!)")
 
 
 def _members(schema: GraphQLSchema, type_name: str) -> Iterator[str]:

@@ -141,7 +141,7 @@ class RandomOutcomes(Outcomes):
 class Unmasked:
     """Stands for the engine's formatter: gives messages as they are."""
 
-    def field_errors(self, errors: list[GraphQLError], *_: object) -> list[dict[str, object]]:
+    def field_errors(self, errors: list[GraphQLError], *_: object, **__: object) -> list[dict[str, object]]:
         return [formatted(error) for error in errors]
 
     def request_errors(self, errors: list[GraphQLError], *_: object) -> list[dict[str, object]]:

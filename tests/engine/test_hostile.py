@@ -99,7 +99,7 @@ values = st.recursive(
 def check(errors: list[dict[str, object]]) -> None:
     """Errors can be sent, have a code, and are not many."""
     msgspec.json.encode(errors)
-    assert len(errors) <= 21
+    assert len(errors) <= 11
     for error in errors:
         assert cast("dict[str, object]", error["extensions"])["code"] in ErrorCode.__members__
         assert isinstance(error["message"], str)
