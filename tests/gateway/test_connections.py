@@ -99,7 +99,6 @@ def test_what_is_not_http_is_an_invalid_response_and_nothing_is_repeated(script:
             assert len(upstream.requests) == 1
 
 
-@pytest.mark.xfail(reason="the transport tells no status of an answer that is too large")
 @pytest.mark.parametrize("operation", MUTATIONS.values(), ids=MUTATIONS.keys())
 def test_a_success_that_is_too_large_was_applied(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
@@ -121,7 +120,6 @@ def test_a_success_that_is_too_large_is_an_invalid_response_and_not_asked_for_ag
     assert len(upstream.calls) == 1
 
 
-@pytest.mark.xfail(reason="the transport tells no status of an answer that is too large")
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 def test_an_error_that_is_too_large_keeps_its_code(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation

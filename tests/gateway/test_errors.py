@@ -376,7 +376,6 @@ def test_a_bug_of_ours_is_an_internal_server_error_that_says_nothing_more(
     assert SECRET not in caplog.text
 
 
-@pytest.mark.xfail(reason="the engine gives errors that are not the REST client's no outcome")
 @pytest.mark.parametrize("operation", MUTATIONS.values(), ids=MUTATIONS.keys())
 def test_what_became_of_a_mutation_is_unknown_after_a_bug_of_ours(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch, operation: Operation
@@ -424,10 +423,9 @@ def test_what_cannot_be_executed_is_refused_with_a_code_and_no_request(
 @pytest.mark.parametrize(
     ("query", "variables"),
     [
-        pytest.param(
+        (
             'mutation ($x: String = "a") { createInvitation(input: {inviter: $x, invitee: "b", message: {}}) { id } }',
             {"x": None},
-            marks=pytest.mark.xfail(reason="the engine gives errors that are not the REST client's no outcome"),
         ),
         ('mutation { updateInvitation(input: {id: "1"}) { id } }', None),
     ],
