@@ -21,26 +21,37 @@ MAX_HEAD_BYTES = 65_536
 """Of an answer's status line and headers; servers and proxies usually allow 8 to 64 KiB."""
 
 
+_READ = httpx.ByteStream(b"")
+
+
 class ResponseTooLarge(httpx.RemoteProtocolError):
-    """The answer is larger than the limit; the rest of it was not read."""
+    """The answer is larger than the limit; the rest of it was not read.
+
+    `status` is the answer's, or None when its head was not complete.
+    """
+
+    def __init__(self, message: str, status: int | None) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class Response(httpx.Response):
-    """An `httpx.Response` whose body is already here, so that reading it costs next to nothing."""
+    """An `httpx.Response` that has been read, and whose headers are made when somebody looks at them."""
 
     def __init__(self, status_code: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        super().__init__(status_code, headers=headers, stream=httpx.ByteStream(body))
-        self._body = body
-        self._encoded = any(name.lower() == b"content-encoding" for name, _ in headers)
+        super().__init__(status_code, stream=_READ)
+        self._fields = headers
+        self._content = body
+        self.is_closed = self.is_stream_consumed = True
 
-    async def aread(self) -> bytes:
-        """Return the body, decoded as `Content-Encoding` says."""
-        if self._encoded or self.is_stream_consumed:
-            return await super().aread()
-        self._content = self._body
-        self.is_stream_consumed = True
-        await self.aclose()
-        return self._content
+    @property
+    def headers(self) -> httpx.Headers:
+        """The answer's headers."""
+        return httpx.Headers(self._fields)
+
+    @headers.setter
+    def headers(self, _: httpx.Headers) -> None:
+        """Ignore the empty ones that httpx's constructor sets."""
 
 
 class Connection(asyncio.Protocol):
@@ -69,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._expects_body = True
         self._head_complete = False
+        self._encoded = False
         self._received = 0
         self._headers: list[tuple[bytes, bytes]] = []
         self._body: list[bytes] = []
@@ -124,14 +136,14 @@ class Connection(asyncio.Protocol):
             return
         self._received += len(data)
         if self._received > self._max_response_bytes:
-            self._fail(ResponseTooLarge(f"The answer is larger than {self._max_response_bytes} bytes."))
+            self._fail_as_too_large(f"The answer is larger than {self._max_response_bytes} bytes.")
             return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(httpx.RemoteProtocolError(f"The answer is not HTTP/1: {error}"))
         if not self._head_complete and self._received > MAX_HEAD_BYTES:
-            self._fail(ResponseTooLarge(f"The answer's head is larger than {MAX_HEAD_BYTES} bytes."))
+            self._fail_as_too_large(f"The answer's head is larger than {MAX_HEAD_BYTES} bytes.")
 
     def eof_received(self) -> None:
         """Take the end of the connection as the end of the body where that is how it is framed.
@@ -139,7 +151,7 @@ class Connection(asyncio.Protocol):
         Not over TLS: asyncio does not tell an end that the server signed from one that anybody on the way can make.
         """
         if self._answer is not None and self._head_complete and self.origin[0] == "http" and not self._is_framed():
-            self._settle(Response(self._parser.get_status_code(), self._headers, b"".join(self._body)))
+            self._settle(self._response(self._parser.get_status_code()))
         self.reusable = False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -154,6 +166,7 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         """Begin an answer; one that follows the whole answer makes the connection useless."""
         self._headers = []
+        self._encoded = False
         if self._answer is None:
             self.reusable = False
 
@@ -161,6 +174,8 @@ class Connection(asyncio.Protocol):
         """Keep a header, unless it is a trailer."""
         if not self._head_complete:
             self._headers.append((name, value))
+            if len(name) == len(b"content-encoding") and name.lower() == b"content-encoding":
+                self._encoded = True
 
     def on_headers_complete(self) -> None:
         """Decide what the head alone can decide."""
@@ -171,7 +186,7 @@ class Connection(asyncio.Protocol):
         if status < 200:
             self._fail(httpx.RemoteProtocolError(f"The answer has the status {status}, which nobody asked for."))
         elif self._received > MAX_HEAD_BYTES and sum(len(n) + len(v) + 4 for n, v in self._headers) > MAX_HEAD_BYTES:
-            self._fail(ResponseTooLarge(f"The answer's head is larger than {MAX_HEAD_BYTES} bytes."))
+            self._fail_as_too_large(f"The answer's head is larger than {MAX_HEAD_BYTES} bytes.")
         elif not self._expects_body:
             self._settle(Response(status, self._headers, b""))  # not reusable: the parser waits for a body
 
@@ -182,11 +197,21 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """Hand over the answer, unless it is an interim one."""
         if self._answer is not None and self._head_complete:
-            # A request that is still being written would run into the next one.
-            self.reusable = self._parser.should_keep_alive() and not self._transport.get_write_buffer_size()
-            self._settle(Response(self._parser.get_status_code(), self._headers, b"".join(self._body)))
+            status = self._parser.get_status_code()
+            # A request that is still being written would run into the next one. After a 503 Graph asks for a new
+            # connection, which may lead to another of its servers ("Best practices for working with Microsoft Graph").
+            self.reusable = (
+                self._parser.should_keep_alive() and status != 503 and not self._transport.get_write_buffer_size()
+            )
+            self._settle(self._response(status))
 
     # Ends of an exchange.
+
+    def _response(self, status: int) -> httpx.Response:
+        body = b"".join(self._body)
+        if self._encoded:  # httpx decodes it when it is read
+            return httpx.Response(status, headers=self._headers, stream=httpx.ByteStream(body))
+        return Response(status, self._headers, body)
 
     def _is_framed(self) -> bool:
         return any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in self._headers)
@@ -197,6 +222,9 @@ class Connection(asyncio.Protocol):
     def _fail(self, error: httpx.TransportError) -> None:
         self._settle(error)
         self.abort()
+
+    def _fail_as_too_large(self, message: str) -> None:
+        self._fail(ResponseTooLarge(message, self._parser.get_status_code() if self._head_complete else None))
 
     def _settle(self, result: httpx.Response | httpx.TransportError) -> None:
         answer, self._answer = self._answer, None

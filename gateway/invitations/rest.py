@@ -28,6 +28,7 @@ from gateway.invitations.failures import (
     unauthenticated,
     unusable,
 )
+from gateway.invitations.transport import ResponseTooLarge
 
 MAX_TRIES = 3
 """Requests for one call at the most, the first included."""
@@ -110,8 +111,7 @@ class RestClient:
         client_request_id = str(uuid4())
         request = self._request(call, authorization, client_request_id)
         try:
-            response = await self._transport.handle_async_request(request)
-            content = await _read(response)
+            response, content = await self._exchange(request)
         except httpx.TransportError as error:
             again = NO_CONNECTION_MADE if call.body is not None else (*NO_CONNECTION_MADE, *CONNECTION_LOST)
             raise _TryFailedError(unanswered(error, client_request_id), again=isinstance(error, again)) from None
@@ -123,6 +123,16 @@ class RestClient:
             again=status == 429 or (call.body is None and status in _TRANSIENT),
             retry_after=retry_after(response) or 0,
         )
+
+    async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
+        """Return an answer and its body, which is empty when it is too large or encoded: neither can be used."""
+        try:
+            response = await self._transport.handle_async_request(request)
+        except ResponseTooLarge as error:
+            if error.status is None:
+                raise
+            return httpx.Response(error.status), b""
+        return response, response.content if response.is_closed else await _read(response)
 
     def _request(self, call: Call, authorization: str, client_request_id: str) -> httpx.Request:
         headers = [
