@@ -1,0 +1,194 @@
+"""Benchmarks of the gateway: `python tests/benchmarks --help`."""
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import pytest
+
+# What Python put there, this folder, is not where the modules are imported from.
+sys.path[0] = str(Path(__file__).parents[1])
+
+from benchmarks import compare as throughput  # noqa: E402 (the line above has to come first)
+from benchmarks import hot_path as calls  # noqa: E402
+from benchmarks import layers as cpu  # noqa: E402
+from benchmarks import memory as resident  # noqa: E402
+from benchmarks import rates as latency  # noqa: E402
+from benchmarks import sweep as sweeps  # noqa: E402
+from benchmarks.engine import compare as compare_engines  # noqa: E402
+from benchmarks.engine import gateway_engine, graphql_core  # noqa: E402
+from benchmarks.lab import NAMES, Lab, Options, lab  # noqa: E402
+from benchmarks.picture import draw  # noqa: E402
+
+QUICK_ROUNDS, QUICK_SECONDS, QUICK_REQUESTS = 1, 1.0, 10_000
+COLD_RUNS = 100
+
+
+@dataclass(slots=True)
+class Session:
+    """What the commands of one run share."""
+
+    options: Options
+    base: str
+    made: Lab | None = None
+    comparison: throughput.Comparison = field(default_factory=dict)
+    curves: latency.Curves = field(default_factory=dict)
+
+    def lab(self) -> Lab:
+        """Set up the lab when a command first needs it; the root context takes it down."""
+        if self.made is None:
+            self.made = click.get_current_context().find_root().with_resource(_lab(self.options))
+        return self.made
+
+
+@contextmanager
+def _lab(options: Options) -> Iterator[Lab]:
+    try:
+        with lab(options) as made:
+            yield made
+    except pytest.skip.Exception as missing:  # what tests are skipped for, a person is told
+        raise click.ClickException(str(missing)) from None
+
+
+@click.group(chain=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--servers", default=",".join(NAMES), show_default=True, help="which ones, separated by commas")
+@click.option("--base", default="strawberry", show_default=True, help="the server that ratios are to")
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 100), help="turns of each server")
+@click.option("--seconds", default=5.0, show_default=True, type=click.FloatRange(1, 600), help="of one measurement")
+@click.option("--quick", is_flag=True, help="one round, a second each: shows that everything runs, no more")
+@click.option("--tls", is_flag=True, help="reach the REST API through TLS")
+@click.option(
+    "--gateway", help="serve the gateway by this command; GATEWAY_PORT and GATEWAY_UPSTREAM_URL tell it where"
+)
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="draw compare and rates as SVG")
+@click.pass_context
+def main(  # noqa: PLR0913, PLR0917 (one for each option)
+    context: click.Context,
+    servers: str,
+    base: str,
+    rounds: int,
+    seconds: float,
+    quick: bool,
+    tls: bool,
+    gateway: str | None,
+    picture: Path | None,  # noqa: ARG001 (for `finish`)
+) -> None:
+    """Measure the gateway beside other GraphQL servers that do the same work, all in front of one canned REST API.
+
+    Each server is one process on one core; the load and the REST API (nginx) are on another. Every answer is checked
+    before and after it is measured. M creates an invitation, Q1 reads one, QL lists 20. Only ratios within one run
+    mean something, and only while nothing else is busy. Several commands can be given at once, after the options.
+
+    Needs Linux with two cores, nginx and wrk on the PATH, and what pip install '.[test]' installs. The Node servers
+    are fetched from npm, as package-lock.json has them, into the user's cache folder.
+    """
+    names = tuple(servers.split(","))
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise click.BadParameter(f"{', '.join(unknown)}: must be of {', '.join(NAMES)}", param_hint="--servers")
+    options = Options(
+        names, QUICK_ROUNDS if quick else rounds, QUICK_SECONDS if quick else seconds, quick, tls, gateway
+    )
+    context.obj = Session(options, base if base in names else names[0])
+
+
+@main.result_callback()
+@click.pass_obj
+def finish(session: Session, _results: object, /, *, picture: Path | None, **_options: object) -> None:
+    """Draw the picture when it was asked for."""
+    if picture is None:
+        return
+    if not (session.comparison and session.curves):
+        raise click.UsageError("--picture draws what `compare` and `rates` measured: give both commands")
+    labels = {server.name: server.label for server in session.lab().servers}
+    picture.write_text(draw(labels, session.comparison, session.curves), encoding="utf-8")
+
+
+@main.command()
+@click.pass_obj
+def compare(session: Session) -> None:
+    """Compare throughput, latency under load and memory."""
+    session.comparison = throughput.compare(session.lab())
+    click.echo(throughput.show(session.lab(), session.comparison, session.base) + "\n")
+
+
+@main.command()
+@click.pass_obj
+def rates(session: Session) -> None:
+    """Measure latency at fixed rates (open loop), up to saturation."""
+    session.curves = latency.measure(session.lab())
+    click.echo(latency.show(session.lab(), session.curves) + "\n")
+
+
+@main.command()
+@click.pass_obj
+def connections(session: Session) -> None:
+    """Measure throughput with 1 to 1000 connections."""
+    _sweep(session, sweeps.BY_CONNECTIONS, "Q1")
+
+
+@main.command()
+@click.pass_obj
+def lists(session: Session) -> None:
+    """Measure throughput of lists of 1 to 100 invitations."""
+    _sweep(session, sweeps.BY_SIZE, "QL")
+
+
+@main.command()
+@click.pass_obj
+def cold(session: Session) -> None:
+    """Send only new documents, and compare CPU time with graphql-core's own."""
+    _sweep(session, sweeps.COLD, "new documents")
+    engines = {"graphql-core": graphql_core(warm=False), "engine": gateway_engine()}
+    click.echo("parse, validate, execute, without HTTP: ratios to graphql-core alone")
+    with session.lab().on_server_core():
+        asyncio.run(compare_engines(engines, COLD_RUNS // (10 if session.options.quick else 1), cold=True))
+    click.echo()
+
+
+@main.command()
+@click.pass_obj
+def layers(session: Session) -> None:
+    """Show where the CPU time of a request to the gateway goes."""
+    click.echo(cpu.show(cpu.measure(session.lab())) + "\n")
+
+
+@main.command()
+@click.option("--requests", default=resident.MILLION, show_default=True, type=click.IntRange(1), help="until the end")
+@click.pass_obj
+def memory(session: Session, requests: int) -> None:
+    """Watch the gateway's memory over a million requests."""
+    readings = resident.watch(session.lab(), QUICK_REQUESTS if session.options.quick else requests)
+    click.echo(resident.show(readings) + "\n")
+
+
+@main.command()
+@click.option("--renew", is_flag=True, help="make these the figures that the test compares with")
+@click.option("--json", "as_json", is_flag=True, help="print the figures as JSON")
+def hot_path(renew: bool, as_json: bool) -> None:
+    """Count the function calls of a request: the figures that CI guards."""
+    with tempfile.TemporaryDirectory() as folder:
+        counted = calls.count(Path(folder) / "log")
+    if as_json:
+        click.echo(json.dumps(counted))
+        return
+    _, before = calls.committed()
+    for name, figure in counted.items():
+        click.echo(f"{name:3} {figure:5} calls, committed: {before.get(name)}")
+    if renew:
+        calls.renew(counted)
+
+
+def _sweep(session: Session, points: list[sweeps.Point], what: str) -> None:
+    loads = sweeps.sweep(session.lab(), points)
+    click.echo(sweeps.show(session.lab(), loads, points, what) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""Where everything is measured: the server on one core, the load and the canned REST API on another."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+import click
+from benchmarks.load import Generator
+from benchmarks.servers import Server, known_servers, running
+from benchmarks.upstream import Upstream, running_upstream
+
+NAMES = ("gateway", "strawberry", "strawberry-cached", "yoga", "mercurius")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person can choose for every measurement."""
+
+    names: tuple[str, ...] = NAMES
+    rounds: int = 3
+    seconds: float = 5.0
+    """Of one measurement; half of it is spent before, to warm up."""
+    quick: bool = False
+    """Only to show that everything runs."""
+    tls: bool = False
+    gateway: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """The servers, the REST API and the cores."""
+
+    options: Options
+    servers: list[Server]
+    upstream: Upstream
+    server_core: int
+    load_core: int
+    folder: Path
+
+    def gateway(self) -> Server:
+        """Return the gateway, for what is measured of it alone."""
+        for server in self.servers:
+            if server.name == "gateway":
+                return server
+        raise click.UsageError("this is measured of the gateway alone: it has to be among the servers")
+
+    @contextmanager
+    def loading(self, server: Server) -> Iterator[Generator]:
+        """Start a server, give what sends load to it, and stop it."""
+        with running(server, self.upstream, self.server_core, self.folder) as started:
+            yield Generator(started, self.upstream, self.folder)
+
+    @contextmanager
+    def on_server_core(self) -> Iterator[None]:
+        """Let this process itself be what is measured; it trusts the REST API's certificate."""
+        os.sched_setaffinity(0, {self.server_core})
+        try:
+            with patch.dict(os.environ, self.upstream.variables):
+                yield
+        finally:
+            os.sched_setaffinity(0, {self.load_core})
+
+
+@contextmanager
+def lab(options: Options) -> Iterator[Lab]:
+    """Install what is missing, start the REST API, and keep this process on the load's core."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    if len(cores) < 2:
+        raise click.ClickException("this needs Linux, and two cores: one for the server, one for the load")
+    missing = [name for name in ("nginx", "wrk", "taskset", "openssl") if not shutil.which(name)]
+    if missing:
+        raise click.ClickException(f"not on the PATH: {', '.join(missing)} (Debian: apt-get install nginx-light wrk)")
+    with tempfile.TemporaryDirectory(prefix="gateway-benchmark-") as place:
+        folder = Path(place)
+        servers = known_servers(options.names, gateway=options.gateway, folder=folder)
+        os.sched_setaffinity(0, {cores[1]})
+        try:
+            with running_upstream(folder, tls=options.tls) as upstream:
+                yield Lab(options, servers, upstream, cores[0], cores[1], folder)
+        finally:
+            os.sched_setaffinity(0, cores)

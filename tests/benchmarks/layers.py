@@ -1,0 +1,164 @@
+"""Where the CPU time of a request goes: each layer is measured with all that is below it, the difference is its own.
+
+Everything speaks to the same canned REST API over sockets, with as many requests under way as in the test of
+throughput. The innermost layers run inside this process; the outermost is the served gateway under load.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from benchmarks.in_process import ask, gateway_app, run_on_its_loop
+from benchmarks.lab import Lab
+from benchmarks.load import CONNECTIONS
+from benchmarks.operations import AUTHORIZATION, ID, INPUT, OPERATIONS, Operation
+from benchmarks.table import number, table
+
+from gateway.app import MAX_RESPONSE
+from gateway.engine import Engine
+from gateway.http import GraphQLEndpoint
+from gateway.invitations import (
+    COLLECTION,
+    InvitationMessageBody,
+    InvitationsClient,
+    InvitationV2Body,
+    InvitationV2MessageBody,
+    Transport,
+)
+from gateway.schema import Context, create_schema
+
+LAYERS = (
+    "transport: a connection, HTTP out and in, the socket",
+    "REST client: the request, typed decoding",
+    "engine: plan, resolvers",
+    "endpoint: GraphQL over HTTP, JSON",
+    "application: routes, request id, log",
+    "server: uvicorn, the socket to the client",
+)
+TURNS = 5
+"""How often each measurement is repeated in this process; the quickest counts, which others disturbed the least."""
+
+Task = Callable[[], Awaitable[object]]
+Breakdown = dict[str, list[float]]
+"""By the operation's name: CPU microseconds up to each layer, that of the layers below included."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The gateway's layers, as `gateway.app` puts them together."""
+
+    transport: Transport
+    client: InvitationsClient
+    engine: Engine
+    endpoint: GraphQLEndpoint
+
+    @classmethod
+    def before(cls, upstream_url: str) -> "_Parts":
+        transport = Transport(max_response_bytes=MAX_RESPONSE)
+        client = InvitationsClient(transport, url=upstream_url)
+        engine = Engine(create_schema())
+        endpoint = GraphQLEndpoint(engine, context=lambda authorization: Context(client, authorization))
+        return cls(transport, client, engine, endpoint)
+
+
+def measure(lab: Lab) -> Breakdown:
+    """Measure each operation at each layer."""
+    breakdown: Breakdown = {operation.name: [] for operation in OPERATIONS}
+    with lab.on_server_core():
+        run_on_its_loop(_inside(lab.upstream.url, lab.folder / "layers.log", lab.options.seconds, breakdown))
+    with lab.loading(lab.gateway()) as generator:
+        for operation in OPERATIONS:
+            generator.run(operation, lab.options.seconds / 2)
+            breakdown[operation.name].append(generator.run(operation, lab.options.seconds).cpu)
+    return breakdown
+
+
+async def _inside(url: str, log: Path, seconds: float, breakdown: Breakdown) -> None:
+    parts = _Parts.before(url)
+    app = gateway_app(url, log)
+    for operation in OPERATIONS:
+        body = operation.body
+        operation.check(await ask(app, body))
+
+        async def executed(operation: Operation = operation) -> object:
+            context = Context(parts.client, AUTHORIZATION)
+            return await parts.engine.prepare(operation.query, None).execute(operation.variables, context)
+
+        tasks: list[Task] = [
+            _exchange(parts.transport, url, operation),
+            _call(parts.client, operation),
+            executed,
+            lambda body=body: ask(parts.endpoint, body),  # type: ignore[misc]  # it cannot infer a default's type
+            lambda body=body: ask(app, body),  # type: ignore[misc]  # as above
+        ]
+        breakdown[operation.name] = [await _cpu(task, seconds) for task in tasks]
+    await parts.transport.aclose()
+
+
+def _exchange(transport: Transport, url: str, operation: Operation) -> Task:
+    """Return what sends the operation's REST request as bytes that are already there."""
+    origin = httpx.URL(url)
+    body = b'{"inviter":"urn:li:person:a"}' if operation.name == "M" else b""
+    target = origin.path + COLLECTION + {"M": "", "Q1": f"/{ID}", "QL": "?$top=20"}[operation.name]
+    headers = {"Host": origin.netloc.decode(), "Authorization": AUTHORIZATION, "Content-Length": str(len(body))}
+    extensions = {"target": target.encode(), "timeout": {"pool": 10.0, "connect": 10.0, "read": 10.0}}
+    request = httpx.Request(
+        "POST" if body else "GET", origin, headers=headers, stream=httpx.ByteStream(body), extensions=extensions
+    )
+
+    async def exchange() -> object:
+        return await (await transport.handle_async_request(request)).aread()
+
+    return exchange
+
+
+def _call(client: InvitationsClient, operation: Operation) -> Task:
+    message = InvitationV2MessageBody(invitation_template_id="t1", invitation_message=InvitationMessageBody("hi"))
+    body = InvitationV2Body(
+        created=1484671788434,
+        last_modified=1484672192563,
+        inviter=INPUT["inviter"],
+        invitee=INPUT["invitee"],
+        message=message,
+        tracking_id=INPUT["trackingId"],
+    )
+    calls: dict[str, Task] = {
+        "M": lambda: client.create(body, AUTHORIZATION),
+        "Q1": lambda: client.get(ID, AUTHORIZATION),
+        "QL": lambda: client.page(20, None, AUTHORIZATION),
+    }
+    return calls[operation.name]
+
+
+async def _cpu(task: Task, seconds: float) -> float:
+    """Return the CPU microseconds of one run while `CONNECTIONS` are under way."""
+    await _together(task, 20)  # opens the connections, compiles the plans
+    times = []
+    for _ in range(TURNS):
+        start, started, runs = time.process_time(), time.perf_counter(), 0
+        while time.perf_counter() - started < seconds / TURNS / 2:
+            await _together(task, 50)
+            runs += 50 * CONNECTIONS
+        times.append((time.process_time() - start) / runs)
+    return min(times) * 1e6
+
+
+async def _together(task: Task, times: int) -> None:
+    async def repeat() -> None:
+        for _ in range(times):
+            await task()
+
+    await asyncio.gather(*(repeat() for _ in range(CONNECTIONS)))
+
+
+def show(breakdown: Breakdown) -> str:
+    """Return the table: what each layer adds."""
+    rows = []
+    for index, layer in enumerate(LAYERS):
+        sums = [breakdown[operation.name] for operation in OPERATIONS]
+        rows.append([layer, *(number(sums_[index] - (sums_[index - 1] if index else 0)) for sums_ in sums)])
+    rows.append(["all", *(number(breakdown[operation.name][-1]) for operation in OPERATIONS)])
+    return table(["CPU µs of a request", *(operation.name for operation in OPERATIONS)], rows)

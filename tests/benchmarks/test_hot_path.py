@@ -1,0 +1,31 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from benchmarks.hot_path import committed, counted_with
+from support.requirements import need
+
+HERE = Path(__file__).parent
+RENEW = "renew the figures: python tests/benchmarks hot-path --renew"
+
+
+@pytest.fixture(scope="module")
+def calls() -> dict[str, int]:
+    """Count in a process of its own: pytest and its plugins have hooks that would be counted, too."""
+    versions, _ = committed()
+    other = {name: found for name, found in counted_with().items() if versions.get(name) != found}
+    need(not other, f"the figures were not counted with {other}; {RENEW}")
+    done = subprocess.run(
+        [sys.executable, str(HERE), "hot-path", "--json"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    counted: dict[str, int] = json.loads(done.stdout)
+    return counted
+
+
+@pytest.mark.parametrize("operation", ["M", "Q1", "QL"])
+def test_a_request_takes_at_most_a_tenth_more_calls_than_committed(operation: str, calls: dict[str, int]) -> None:
+    _, figures = committed()
+    assert calls[operation] <= figures[operation] * 1.1, RENEW

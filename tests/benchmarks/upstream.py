@@ -1,0 +1,133 @@
+"""The REST API behind every server: nginx with canned answers, so that it is never what limits a server."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+from benchmarks.operations import STORED
+from support.certificates import self_signed
+
+MAX_PAGE = 100
+START_LIMIT = 20.0
+
+_CONFIGURATION = """
+daemon off;
+worker_processes 1;
+pid @folder@/nginx.pid;
+error_log @folder@/nginx.log crit;
+events { worker_connections 8192; multi_accept on; }
+http {
+  access_log off;
+  default_type application/json;
+  keepalive_requests 1000000000;
+  keepalive_timeout 3600s;
+  client_body_temp_path @folder@/body;
+  proxy_temp_path @folder@/proxy;
+  fastcgi_temp_path @folder@/fastcgi;
+  uwsgi_temp_path @folder@/uwsgi;
+  scgi_temp_path @folder@/scgi;
+  map_hash_bucket_size 128;
+  variables_hash_max_size 2048;
+  map $host $one { default '@one@'; }
+  map $args $page {
+@pages@
+  }
+  server {
+    listen 127.0.0.1:@status@;
+    stub_status;
+  }
+  server {
+    listen 127.0.0.1:@port@ @ssl@ backlog=4096;
+    @certificate@
+    location = /v1.0/linkedIn/invitations {
+      if ($request_method = GET) { return 200 '{"value":[$page]}'; }
+      if ($request_method = POST) { return 201 $one; }
+      return 200 $one;
+    }
+    location /v1.0/linkedIn/invitations/ { return 200 $one; }
+  }
+}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """A running REST API."""
+
+    url: str
+    """Its base URL, as the gateway's setting has it."""
+    variables: dict[str, str] = field(default_factory=dict)
+    """What a server's environment needs so that it trusts the certificate."""
+    status_port: int = 0
+
+    def requests(self) -> int:
+        """Return how many requests it has answered so far."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/", timeout=START_LIMIT) as answer:
+            found = re.search(r"\n ?\d+ \d+ (\d+)", answer.read().decode())
+        if not found:
+            raise RuntimeError("nginx does not tell how many requests it had")
+        return int(found[1])
+
+
+@contextmanager
+def running_upstream(folder: Path, *, tls: bool) -> Iterator[Upstream]:
+    """Run nginx with its files in a folder, over TLS with a certificate made on the spot when that is asked for."""
+    status, port = free_port(), free_port()
+    variables: dict[str, str] = {}
+    if tls:
+        _, certificate = self_signed(folder, "IP:127.0.0.1", "DNS:localhost")
+        variables = {"SSL_CERT_FILE": str(certificate), "NODE_EXTRA_CA_CERTS": str(certificate)}
+    configuration = folder / "nginx.conf"
+    configuration.write_text(_configuration(folder, port, status, tls=tls), encoding="utf-8")
+    process = subprocess.Popen([shutil.which("nginx") or "nginx", "-c", str(configuration), "-e", "stderr"])
+    try:
+        upstream = Upstream(f"http{'s' if tls else ''}://127.0.0.1:{port}/v1.0", variables, status)
+        _wait(upstream, process)
+        yield upstream
+    finally:
+        process.terminate()
+        process.wait(START_LIMIT)
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _configuration(folder: Path, port: int, status: int, *, tls: bool) -> str:
+    certificate = f"ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;"
+    pages = [f"    '$top={size}' '{','.join(['$one'] * size)}';" for size in range(1, MAX_PAGE + 1)]
+    text = _CONFIGURATION.replace("@pages@", "\n".join(pages))
+    for name, value in {
+        "folder": str(folder),
+        "one": json.dumps(STORED, separators=(",", ":")),
+        "status": str(status),
+        "port": str(port),
+        "ssl": "ssl" if tls else "",
+        "certificate": certificate if tls else "",
+    }.items():
+        text = text.replace(f"@{name}@", value)
+    return text
+
+
+def _wait(upstream: Upstream, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + START_LIMIT
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            upstream.requests()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise click.ClickException("nginx did not start")
