@@ -21,6 +21,7 @@ from graphql import (
     GraphQLScalarType,
     Undefined,
 )
+from strawberry.exceptions import StrawberryGraphQLError
 from strawberry.relay import GlobalID
 from strawberry.types.arguments import convert_argument
 from strawberry.types.base import (
@@ -64,12 +65,18 @@ class InputCompiler:
         return lambda value: None if value is None else present(value)
 
     def constant(self, coerced: object, annotation: object) -> Callable[[], object]:
-        """Make the function that gives a value that graphql-core has coerced: a new one each time, if it can change."""
+        """Make the function that gives a value that graphql-core has coerced: a new one each time, if it can change.
+
+        Raises NotCompiledError for one that Strawberry refuses.
+        """
 
         def convert() -> object:
             return convert_argument(coerced, annotation, self._scalars, self._config)  # type: ignore[arg-type]
 
-        value = convert()
+        try:
+            value = convert()
+        except StrawberryGraphQLError:
+            raise NotCompiledError from None
         if value is None or isinstance(value, str | int | float | Enum):
             return lambda: value
         return convert

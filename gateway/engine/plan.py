@@ -16,11 +16,13 @@ from strawberry.types.field import StrawberryField
 
 from gateway.engine.arguments import ArgumentCompiler, Variables
 from gateway.engine.document import Document
+from gateway.engine.errors import logger
 from gateway.engine.info import FieldPosition, ResolveInfo
 from gateway.engine.inputs import InputCompiler
 from gateway.engine.outputs import DEFINITION, OutputCompiler, Shape
 from gateway.engine.replay import Record
 from gateway.engine.selections import NotCompiledError, Selections
+from gateway.telemetry import log_bug
 
 if TYPE_CHECKING:
     import strawberry
@@ -116,6 +118,9 @@ def compile_plan(schema: "strawberry.Schema", core: GraphQLSchema, document: Doc
     try:
         return _Compiler(schema, core, document).plan()
     except NotCompiledError:
+        return None
+    except Exception as error:  # noqa: BLE001  # what can run must not fail because it cannot be made faster
+        log_bug(logger, error)
         return None
 
 

@@ -119,11 +119,13 @@ def test_an_argument_that_does_not_coerce_is_an_error_of_its_field() -> None:
 
 
 def test_a_null_that_strawberry_refuses_is_bad_user_input() -> None:
-    text = "query($must: String) { search(input: {id: 1, must: $must}) { id } }"
-    for times in (1, 2):
-        result = run(text, {"must": None}, times=times)
-        (error,) = result.errors
-        assert (code(error), result.data) == ("BAD_USER_INPUT", {"search": None})
+    variables: list[tuple[str, dict[str, object]]] = [("$must: String", {"must": None}), ("$must: String = null", {})]
+    for definition, given in variables:
+        for times in (1, 2):
+            text = f"query({definition}) {{ search(input: {{id: 1, must: $must}}) {{ id }} }}"
+            result = run(text, given, times=times)
+            (error,) = result.errors
+            assert (code(error), result.data) == ("BAD_USER_INPUT", {"search": None})
 
 
 @pytest.mark.parametrize("times", [1, 2])
@@ -280,6 +282,19 @@ def test_no_mutation_runs_twice_when_another_fails() -> None:
             result = asyncio.run(operation.execute(None, calls))
             assert [made[0] for made in calls.made] == ["a", "b", "c"]
             assert [error["path"] for error in result.errors] in ([[key]], [[key, "id"]])
+
+
+def test_an_operation_that_cannot_be_compiled_for_a_bug_runs_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise ValueError(TRICKY)
+
+    monkeypatch.setattr("gateway.engine.plan._Compiler.plan", fail)
+    assert run(ITEM, {"id": "1"}, times=3).errors == []
+    assert "ValueError" in caplog.text
+    assert "SECRET" not in caplog.text
+    assert len(caplog.records) == 1
 
 
 def compiled(text: str) -> bool:

@@ -211,7 +211,9 @@ class Generator:
         fields = [it for it in type_.fields.items() if is_required(it[1]) or self.chance(0.45 / (depth + 1))]
         self._random.shuffle(fields)
         # Strawberry refuses a null for `Maybe[T]`, which its schema does not say.
-        return [(name, GraphQLNonNull(it.type) if name == "must" else it.type) for name, it in fields]
+        return [
+            (name, GraphQLNonNull(it.type) if name == "must" and self.chance(0.7) else it.type) for name, it in fields
+        ]
 
     def json(self, type_: GraphQLInputType, depth: int) -> object:
         """Make a value for a variable of that type, or a wrong one."""
