@@ -135,6 +135,7 @@ def configure_logging(level: int = logging.INFO) -> None:
     handler.setFormatter(_Formatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("gateway").setLevel(level)
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of what any client can do
 
 
 class _Formatter(logging.Formatter):

@@ -9,6 +9,7 @@ from starlette.types import Receive, Scope
 
 from gateway.engine import DocumentError
 from gateway.errors import ErrorCode
+from gateway.http.upgrade import NO_UPGRADE, hides_its_body
 
 MAX_BODY = 1_000_000
 """Bytes of a request's body: a document and its variables, with room to spare."""
@@ -76,9 +77,8 @@ def read_headers(scope: Scope) -> Headers:
     found = dict(raw)
     if len(found) != len(raw):
         found = _merged(raw)
-    if b"upgrade" in found and (b"content-length" in found or b"transfer-encoding" in found):
-        # httptools takes what follows such a head for another protocol's: the body would be the next request.
-        raise Refusal(400, "A request with a body must have no Upgrade header: HTTP/1.1 is spoken here.", _CLOSE)
+    if hides_its_body(found):
+        raise Refusal(400, NO_UPGRADE, _CLOSE)
     accept = found.get(b"accept", b"")
     content_type = found.get(b"content-type", b"")
     if len(accept) > MAX_MEDIA_TYPES or len(content_type) > MAX_MEDIA_TYPES:
