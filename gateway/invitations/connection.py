@@ -76,6 +76,7 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._parser: httptools.HttpResponseParser
+        self._is_readable: Callable[[], bool]
         self._answer: asyncio.Future[httpx.Response] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._expects_body = True
@@ -112,7 +113,7 @@ class Connection(asyncio.Protocol):
         """
         if not self.reusable or self._transport.is_closing() or self._loop.time() >= self.idle_until:
             return False
-        return not _is_readable(self._transport.get_extra_info("socket").fileno())
+        return not self._is_readable()
 
     def abort(self) -> None:
         """Close the connection at once, without waiting for anything that is still to be written."""
@@ -127,6 +128,7 @@ class Connection(asyncio.Protocol):
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
         self._parser = httptools.HttpResponseParser(self)
+        self._is_readable = _readability(transport.get_extra_info("socket").fileno())
         self.reusable = True
 
     def data_received(self, data: bytes) -> None:
@@ -238,9 +240,10 @@ class Connection(asyncio.Protocol):
             answer.set_exception(result)
 
 
-def _is_readable(descriptor: int) -> bool:
+def _readability(descriptor: int) -> Callable[[], bool]:
+    """Make the function that tells whether a socket has something to read."""
     if not hasattr(select, "poll"):  # Windows, where select() has no bound on the descriptor's value
-        return bool(select.select([descriptor], [], [], 0)[0])
+        return lambda: bool(select.select([descriptor], [], [], 0)[0])
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(0))
+    return lambda: bool(poll.poll(0))

@@ -127,11 +127,6 @@ def unanswered(error: httpx.TransportError, client_request_id: str) -> Invitatio
     )
 
 
-def not_found() -> InvitationsError:
-    """Return the error for an id that no invitation can have; no request is made for it."""
-    return InvitationsError(ErrorCode.NOT_FOUND, Outcome.NOT_APPLIED)
-
-
 def unauthenticated() -> InvitationsError:
     """Return the error for a request that brings no bearer token; no request is made for it."""
     return InvitationsError(

@@ -10,9 +10,9 @@ import asyncio
 import random
 import re
 from collections.abc import Callable
+from os import urandom
 from typing import TypeVar
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import httpx
 import msgspec
@@ -108,7 +108,7 @@ class RestClient:
             await asyncio.sleep(pause)
 
     async def _try(self, call: Call, authorization: str) -> Answer:
-        client_request_id = str(uuid4())
+        client_request_id = _uuid()
         request = self._request(call, authorization, client_request_id)
         try:
             response, content = await self._exchange(request)
@@ -145,17 +145,47 @@ class RestClient:
             headers += [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
         # Each phase may take what is left; the transport keeps the deadline over all of them.
         left = max(call.deadline - _now(), 0.001)
-        return httpx.Request(
+        return _Request(
             call.method,
             self._origin,
-            headers=headers,
-            stream=httpx.ByteStream(body),
-            extensions={
+            headers,
+            body,
+            {
                 "target": call.target.encode("ascii"),
                 "deadline": call.deadline,
                 "timeout": {"pool": left * POOL_SHARE, "connect": left, "write": left, "read": left},
             },
         )
+
+
+class _Request(httpx.Request):
+    """An `httpx.Request`, made without what its constructor does for people: that takes as long as sending it."""
+
+    def __init__(
+        self, method: str, url: httpx.URL, fields: list[tuple[bytes, bytes]], body: bytes, extensions: dict[str, object]
+    ) -> None:
+        self.method = method
+        self.url = url
+        self.headers = _Headers(fields)
+        self.stream = httpx.ByteStream(body)
+        self.extensions = extensions
+
+
+class _Headers(httpx.Headers):
+    """`httpx.Headers` that are sent as they are, and sorted out only for who looks one up."""
+
+    def __init__(self, fields: list[tuple[bytes, bytes]]) -> None:
+        self._fields = fields
+
+    @property
+    def raw(self) -> list[tuple[bytes, bytes]]:
+        """The headers, in order."""
+        return self._fields
+
+    def __getattr__(self, name: str) -> object:
+        # What httpx.Headers' own constructor would have set.
+        super().__init__(self._fields)
+        return super().__getattribute__(name)
 
 
 class _TryFailedError(Exception):
@@ -177,6 +207,12 @@ async def _read(response: httpx.Response) -> bytes:
         return await response.aread()
     await response.aclose()
     return b""
+
+
+def _uuid() -> str:
+    """Make a random UUID (RFC 9562, version 4), several times faster than by way of `uuid.UUID`."""
+    it = urandom(16).hex()
+    return f"{it[:8]}-{it[8:12]}-4{it[13:16]}-{'89ab'[int(it[16], 16) & 3]}{it[17:20]}-{it[20:]}"
 
 
 def _now() -> float:

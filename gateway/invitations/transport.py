@@ -29,6 +29,7 @@ from collections import deque
 import httpx
 
 from gateway.invitations.connection import Connection, Origin, ResponseTooLarge
+from gateway.invitations.serialize import serialize
 
 __all__ = ["ResponseTooLarge", "Transport"]
 
@@ -36,9 +37,6 @@ _TURNS_TO_CLOSE = 20
 """Of the event loop, in which it reports the end of an aborted connection: one, or a few with TLS."""
 
 _PORTS = {"http": 80, "https": 443}
-_CONTROLS = bytes([*range(9), *range(10, 32), 127])
-_VISIBLE = bytes(range(33, 127))
-_TOKEN_PUNCTUATION = b"!#$%&'*+-.^_`|~"
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -90,7 +88,7 @@ class Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once and return its answer; the module says what is raised."""
         origin = _origin(request.url)
-        data = _serialize(request)
+        data = serialize(request)
         connection = await self._acquire(origin, request)
         try:
             until = _until(request, "read")
@@ -240,31 +238,3 @@ def _origin(url: httpx.URL) -> Origin:
     if url.scheme not in _PORTS or not url.host:
         raise httpx.UnsupportedProtocol("The URL is not http:// or https:// with a host.")
     return url.scheme, url.raw_host.decode("ascii"), url.port or _PORTS[url.scheme]
-
-
-def _serialize(request: httpx.Request) -> bytes:
-    """Return the request as it is written, refusing whatever could be read as another request than this one."""
-    if not isinstance(request.stream, httpx.ByteStream):
-        raise httpx.LocalProtocolError("The request's body must be bytes.")
-    body = b"".join(request.stream)
-    target: bytes = request.extensions.get("target") or request.url.raw_path
-    fields = request.headers.raw
-    names = [name.lower() for name, _ in fields]
-    values = b"".join([value for _, value in fields])
-    if not (request.method.isascii() and request.method.isalpha()):
-        raise httpx.LocalProtocolError("The request's method is not a word.")
-    if not target.startswith(b"/") or target.translate(None, _VISIBLE):
-        raise httpx.LocalProtocolError("The request's target is not a path of visible ASCII characters.")
-    if b"" in names or not b"".join(names).translate(None, _TOKEN_PUNCTUATION).isalnum():
-        raise httpx.LocalProtocolError("A request header's name is not a token.")
-    if len(values.translate(None, _CONTROLS)) != len(values):
-        raise httpx.LocalProtocolError("A request header's value has a control character.")
-    if names.count(b"host") != 1:
-        raise httpx.LocalProtocolError("The request does not have one Host header.")
-    lengths = [
-        value for name, value in zip(names, (value for _, value in fields), strict=True) if name == b"content-length"
-    ]
-    if b"transfer-encoding" in names or (lengths != [b"%d" % len(body)] and (lengths or body)):
-        raise httpx.LocalProtocolError("The request's Content-Length is not the length of its body.")
-    head = b"".join([b"%b: %b\r\n" % field for field in fields])
-    return b"%b %b HTTP/1.1\r\n%b\r\n%b" % (request.method.encode("ascii"), target, head, body)
