@@ -2,7 +2,8 @@
 
 It is generated as source: on lists that is several times faster than closures. It only knows values that are exactly
 right; at any other it raises an exception, whichever, and the operation is left to graphql-core. Resolvers of fields
-below the root run again then: they must not use up what they read.
+below the root run again then: they must not use up what they read. Below the root, an exception or an awaitable
+passes for an object if it has all the attributes that are selected.
 """
 
 import keyword

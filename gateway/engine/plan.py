@@ -8,6 +8,7 @@ already returned or raised, so that none of them runs twice for one field.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from inspect import isasyncgenfunction
 from typing import TYPE_CHECKING, cast
 
 from graphql import FieldNode, FragmentDefinitionNode, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, OperationType
@@ -179,7 +180,7 @@ class _Compiler:
     ) -> Callable[[Arguments, Variables, object], object]:
         """Make the function that calls a root resolver as Strawberry does; the root value is None."""
         resolver = resolved.base_resolver
-        if resolver is None or not callable(resolver.wrapped_func):
+        if resolver is None or not callable(resolver.wrapped_func) or isasyncgenfunction(resolver.wrapped_func):
             raise NotCompiledError
         function = resolver.wrapped_func
         parents = [it.name for it in (resolver.parent_parameter, resolver.root_parameter) if it]

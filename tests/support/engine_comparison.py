@@ -1,0 +1,92 @@
+"""One operation, run by the engine's plan and by Strawberry with graphql-core."""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from graphql import GraphQLError
+from support.documents import Case
+from support.engine_schema import Calls, Outcomes, create_schema
+
+from gateway.engine import Engine, Limits
+from gateway.engine.operation import Runner
+
+T = TypeVar("T")
+LIMITS = Limits(errors=1000, aliases=1000, root_fields=1000, fields=10000)
+SCHEMA = create_schema()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How the engine came to the answer that both gave."""
+
+    compiled: bool
+    handed_over: bool
+    errors: list[dict[str, object]]
+
+
+class Unmasked:
+    """Stands for the engine's formatter: gives messages as they are."""
+
+    def field_errors(self, errors: list[GraphQLError], *_: object, **__: object) -> list[dict[str, object]]:
+        return [formatted(error) for error in errors]
+
+    def request_errors(self, errors: list[GraphQLError], *_: object) -> list[dict[str, object]]:
+        return [formatted(error) for error in errors]
+
+
+class CountingRunner(Runner):
+    """Counts how often graphql-core is asked."""
+
+    runs: Counter[str]
+
+    async def run(self, *arguments: object) -> object:  # type: ignore[override]  # whatever it takes
+        self.runs["runs"] += 1
+        return await super().run(*arguments)  # type: ignore[arg-type]
+
+
+def formatted(error: GraphQLError) -> dict[str, object]:
+    return {**error.formatted}
+
+
+def compare(case: Case, outcomes: Callable[[], Outcomes]) -> Comparison:
+    """Run a case both ways; data, errors and calls of resolvers must be equal. Raises DocumentError."""
+    engine = Engine(SCHEMA, limits=LIMITS)
+    runner = engine._runner
+    counting = object.__new__(CountingRunner)
+    for name in Runner.__slots__:
+        object.__setattr__(counting, name, Unmasked() if name == "formatter" else getattr(runner, name))
+    object.__setattr__(counting, "runs", Counter())
+    engine._runner = counting
+    operation = engine.prepare(case.text, None)
+    operation._runs = 1
+    calls, expected_calls = Calls(outcomes()), Calls(outcomes())
+    result = asyncio.run(settled(operation.execute(case.variables, calls)))
+    expected = asyncio.run(settled(SCHEMA.execute(case.text, case.variables, expected_calls)))
+    errors = [formatted(error) for error in expected.errors or []]
+    assert shown(result.data) == shown(expected.data)
+    if case.kind == "query":
+        # Fields that run side by side fail in any order.
+        assert sorted(map(shown, result.errors)) == sorted(map(shown, errors))
+        assert sorted(calls.made) == sorted(expected_calls.made)
+    else:
+        assert list(map(shown, result.errors)) == list(map(shown, errors))
+        assert calls.made == expected_calls.made
+    assert max(Counter(key for key, *_ in calls.made).values(), default=1) == 1
+    compiled = operation._plan is not None
+    return Comparison(compiled, compiled and counting.runs["runs"] > 0, errors)
+
+
+def shown(value: object) -> str:
+    """Show a value with its types and the order of its keys, without addresses in memory."""
+    return re.sub(r"0x[0-9a-f]+", "0x", repr(value))
+
+
+async def settled(run: Awaitable[T]) -> T:
+    """Wait for what graphql-core leaves behind in the background when an error takes a field's siblings with it."""
+    result = await run
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+    return result
