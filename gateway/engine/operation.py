@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 from graphql import GraphQLError, GraphQLSchema, OperationType, execute
 from strawberry.execution import optimized_is_awaitable
-from strawberry.schema.schema import StrawberryGraphQLCoreExecutionContext
 
 from gateway.engine.document import Document
 from gateway.engine.errors import Formatter
@@ -44,7 +43,7 @@ class Runner:
             document.operation.name.value if document.operation.name else None,
             max_coercion_errors=self.limits.errors,
             middleware=[Replay(record)] if record else None,
-            executor_class=StrawberryGraphQLCoreExecutionContext,
+            executor_class=self.strawberry.execution_context_class,
             is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # it is a TypeGuard that does not say so
             hide_suggestions=self.hide_suggestions,
             operation_extensions=None,
