@@ -1,6 +1,8 @@
 """The Python client gql, with each of its transports that speak HTTP by httpx or aiohttp."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -49,6 +51,15 @@ NEW = {
     "trackingId": "tracking",
     "message": {"invitationTemplateID": "template", "invitationMessage": {"body": "Grüezi 🙂"}},
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _event_loop() -> Iterator[None]:
+    """Give gql an event loop: one that it makes for itself it never closes."""
+    with closing(asyncio.new_event_loop()) as loop:
+        asyncio.set_event_loop(loop)
+        yield
+        asyncio.set_event_loop(None)
 
 
 @pytest.fixture(params=TRANSPORTS)
