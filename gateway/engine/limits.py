@@ -12,6 +12,8 @@ from graphql import (
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    Token,
+    TokenKind,
 )
 
 
@@ -23,6 +25,8 @@ class Limits:
     """Of a document's text. Reading it takes time for each, and texts have their place in variables."""
     tokens: int = 2_000
     """Of a document, without comments. GraphiQL's introspection query has 200."""
+    number_characters: int = 100
+    """Of a number in a document. An `Int64` has 20 at most, and Python reads no integer of more than 4,300."""
     depth: int = 12
     """Of fields below an operation, introspection exempt. The API's deepest answer has 6."""
     nesting: int = 40
@@ -124,7 +128,20 @@ def document_refusals(document: DocumentNode, limits: Limits) -> list[GraphQLErr
             continue  # validation refuses it
         measure.directives += len(node.directives or ())
         errors += [GraphQLError(message, node) for message in broken]
-    return errors + [GraphQLError(it) for it in _too_many("directives", measure.directives, limits.directives)]
+    errors += [GraphQLError(it) for it in _too_many("directives", measure.directives, limits.directives)]
+    return errors + _long_number(document, limits.number_characters)
+
+
+def _long_number(document: DocumentNode, limit: int) -> list[GraphQLError]:
+    if document.loc is None:
+        return []
+    token: Token | None = document.loc.start_token
+    while token:
+        if token.kind in {TokenKind.INT, TokenKind.FLOAT} and len(token.value or "") > limit:
+            message = f"The document has a number that is too long: at most {limit} characters are allowed."
+            return [GraphQLError(message, source=document.loc.source, positions=[token.start])]
+        token = token.next
+    return []
 
 
 def _broken(size: _Size, limits: Limits) -> list[str]:

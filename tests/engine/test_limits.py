@@ -31,6 +31,18 @@ def fits(text: str, limits: Limits | None = None) -> bool:
     [
         (Limits(characters=9), "{ count }", "{ count  }", "too long: at most 9 characters"),
         (Limits(tokens=3), "{ count }", "{ count now }", "more than 3 tokens"),
+        (
+            Limits(number_characters=3),
+            "{ page(first: 100) { total } }",
+            "{ page(first: 1000) { total } }",
+            "at most 3 char",
+        ),
+        (
+            Limits(number_characters=3),
+            "{ page(first: 100) { total } }",
+            "{ page(first: 1e10) { total } }",
+            "at most 3 char",
+        ),
         (Limits(depth=4), RELATED, "{ page { edges { node { related { id } } } } }", "levels of fields: at most 4"),
         (Limits(nesting=4), RELATED, "{ page { edges { node { related { id } } } } }", "selection sets: at most 4"),
         (Limits(nesting=2), "{ ... { now } }", "{ ... { ... { now } } }", "levels of selection sets: at most 2"),
