@@ -65,6 +65,7 @@ def test_the_page_comes_with_the_policy_and_is_not_kept(client: httpx.Client) ->
     assert page.headers["x-content-type-options"] == "nosniff"
     assert page.headers["referrer-policy"] == "no-referrer"
     assert page.headers["cache-control"] == "no-store"
+    assert page.headers["vary"] == "Accept"
 
 
 def test_the_page_has_no_inline_script_and_only_relative_addresses(client: httpx.Client) -> None:

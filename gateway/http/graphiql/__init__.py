@@ -65,7 +65,7 @@ class GraphiQL:
 
     def page(self) -> Response:
         """Answer with the HTML page; with a 503 and one line when the gateway was never built."""
-        headers = {**_SECURITY, "Cache-Control": "no-store"}
+        headers = {**_SECURITY, "Cache-Control": "no-store", "Vary": "Accept"}
         if not (_ASSETS / "manifest.json").is_file():
             text = "GraphiQL's files are missing: install the gateway with pip (pip install -e . in a checkout)."
             return PlainTextResponse(text, 503, headers)
