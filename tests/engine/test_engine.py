@@ -221,6 +221,28 @@ def test_a_resolver_is_told_what_strawberry_tells_it() -> None:
     assert seen[0:2] == seen[2:4] == seen[4:6]
 
 
+def test_a_resolver_that_changes_its_arguments_changes_no_other_request() -> None:
+    @strawberry.input
+    class Words:
+        words: list[str] = strawberry.field(default_factory=lambda: ["default"])
+
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        def count(self, words: list[str], more: Words, most: Words) -> int:
+            for some in (words, more.words, most.words):
+                some.append("changed")
+            return len(words) + len(more.words) + len(most.words)
+
+    engine = Engine(strawberry.Schema(Query))
+    text = 'query($most: Words = {words: ["a"]}) { count(words: ["a"], more: {words: ["a"]}, most: $most) }'
+
+    async def often() -> list[object]:
+        return [(await engine.prepare(text, None).execute(None, None)).data for _ in range(4)]
+
+    assert asyncio.run(often()) == [{"count": 6}] * 4
+
+
 def test_cancelling_an_operation_cancels_its_resolvers() -> None:
     cancelled: list[str] = []
 

@@ -24,6 +24,7 @@ NAMES = {name for name in SCHEMA._schema.type_map if not name.startswith("__")} 
 }
 MEMBERS = {
     "choose", "streamed", "colors", "atLeast", "matrix", "related", "selfTitle", "hasNextPage", "labels", "GREEN",
+    "id",
 }  # fmt: skip
 
 
@@ -50,7 +51,9 @@ SUGGESTING: list[tuple[str, dict[str, object] | None]] = [
     ("query($v: Text) { now }", None),
     ("{ search(color: GREE) { id } }", None),
     ('{ search(color: "GREE") { id } }', None),
-    ("{ search(input: {}) { id } }", None),
+    ("{ search(input: {}) { title } }", None),
+    ("{ item { title } }", None),
+    ("query($v: ItemInput) { search(input: $v) { title } }", {"v": {}}),
     ("{ search(input: {id: 1, ttle: 1}) { id } }", None),
     ("{ search(input: 1) { id } }", None),
     ("{ search(since: true) { id } }", None),

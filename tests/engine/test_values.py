@@ -160,7 +160,7 @@ VALUES: list[Callable[[], object]] = [
     *map(
         partial(partial, _same),
         [
-            *[None, True, False, 0, -1, 2**31, 2**63, 1.0, 0.5, float("nan"), float("inf"), "", "x", "12", b"x"],
+            *[None, True, False, 0, -1, 404, 2**31, 2**63, 1.0, 0.5, float("nan"), float("inf"), "", "x", "12", b"x"],
             *[Decimal(1), Color.RED, "RED", "red", Undefined, UNSET, object, {}, {"a": 1}, {"id": "1"}],
             *[(), [], [1], ["a"], [None], [[1]], [[None, 2]], ((1,),), ["a", None], {1}, frozenset(), range(2)],
             *[Text("b"), Item("1"), [Item("1")], [Text("b")]],

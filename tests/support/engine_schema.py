@@ -32,8 +32,9 @@ def parse_int64_literal(node: ValueNode, _variables: object = None) -> int:
     raise GraphQLError("Int64 is a whole number or a string of one", node)
 
 
-def serialize_int64(value: object) -> str:
-    return str(parse_int64(value))
+def serialize_int64(value: object) -> str | None:
+    # None is no answer for a value: graphql-core makes it an error.
+    return None if value == 404 else str(parse_int64(value))
 
 
 INT64 = strawberry.scalar(
