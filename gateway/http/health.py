@@ -26,7 +26,7 @@ class Health:
 
     @contextmanager
     def announcing_shutdown(self) -> Iterator[None]:
-        """Put the delay in front of what the server does on SIGTERM; a second one does it at once.
+        """Put the delay in front of what the server does on SIGTERM; further ones change nothing.
 
         To be entered when the server has installed its own handler, as in a lifespan.
         """
@@ -41,11 +41,9 @@ class Health:
                 server_handler(number, frame)
 
         def announce(number: int, frame: FrameType | None) -> None:
-            if not self._ready:
-                leave(number, frame)
-                return
-            self._ready = False
-            loop.call_soon_threadsafe(loop.call_later, self._shutdown_delay, leave, number, frame)
+            if self._ready:  # else it came again: from the parent process, and from whoever signals the whole group
+                self._ready = False
+                loop.call_soon_threadsafe(loop.call_later, self._shutdown_delay, leave, number, frame)
 
         signal.signal(signal.SIGTERM, announce)
         try:
