@@ -178,9 +178,9 @@ def _origin(listener: socket.socket) -> str:
 
 def _run(app: Any, sockets: list[socket.socket], *, workers: int = 1) -> None:
     import uvicorn  # noqa: PLC0415 (as above)
-    from uvicorn.supervisors import Multiprocess  # noqa: PLC0415
 
     from gateway.telemetry import configure_logging  # noqa: PLC0415
+    from gateway.workers import Workers  # noqa: PLC0415
 
     configure_logging()
     config = uvicorn.Config(
@@ -197,6 +197,6 @@ def _run(app: Any, sockets: list[socket.socket], *, workers: int = 1) -> None:
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
     )
     if workers > 1:
-        Multiprocess(config, sockets=sockets).run()
+        Workers(config, sockets=sockets).run()
     else:
         uvicorn.Server(config).run(sockets=sockets)
