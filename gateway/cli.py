@@ -61,9 +61,7 @@ def _settings(*names: str) -> Callable[[_Command], _Command]:
     return decorate
 
 
-_data = click.option(
-    "--data", type=click.Path(dir_okay=False, path_type=Path), help="the sandbox's SQLite file  [default: in memory]"
-)
+_data = click.option("--data", type=click.Path(path_type=Path), help="the sandbox's SQLite file  [default: in memory]")
 
 
 @main.command()
@@ -114,8 +112,8 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
 
 
 @main.command()
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="write to this file")
-@click.option("--check", type=click.Path(dir_okay=False, path_type=Path), help="exit 1 when this file differs")
+@click.option("--output", type=click.Path(path_type=Path), help="write to this file")
+@click.option("--check", type=click.Path(path_type=Path), help="exit 1 when this file differs")
 def schema(output: Path | None, check: Path | None) -> None:
     """Print the GraphQL schema."""
     from gateway.schema import create_schema  # noqa: PLC0415 (as above)
