@@ -43,6 +43,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _port(value: object) -> object:
+    if isinstance(value, str) and value.startswith("tcp://"):
+        # Kubernetes' variable for a service of that name
+        raise ValueError("must be a number: set it, or have no service named gateway, or enableServiceLinks: false")
+    return value
+
+
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -73,7 +80,9 @@ class Settings(BaseSettings):
         "/linkedIn/invitations", description="where updates are sent: with {id} in it, the id leaves the body"
     )
     host: str = Field("127.0.0.1", min_length=1, max_length=255, description="address to listen on")
-    port: int = Field(8000, ge=0, le=65535, description="port to listen on; 0 takes any free one")
+    port: Annotated[int, BeforeValidator(_port)] = Field(
+        8000, ge=0, le=65535, description="port to listen on; 0 takes any free one"
+    )
     workers: int = Field(1, ge=1, le=128, description="processes")
     max_operations: int = Field(1000, ge=1, le=100_000, description="operations that a process runs at once")
     shutdown_delay: float = Field(
