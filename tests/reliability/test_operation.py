@@ -1,0 +1,115 @@
+"""How the gateway leaves when it is asked to, and how it says that it cannot start."""
+
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from reliability.operation import (
+    IN_FLIGHT,
+    STATUS,
+    answered_after_sigterm,
+    creating,
+    held_upstream,
+    leaving,
+    wait_until,
+)
+from support.gateway import run_command
+
+ASKED = 20  # times, so that each of two workers is
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("group", [False, True], ids=["parent", "group"])
+def test_after_sigterm_only_readyz_is_red_until_the_delay_is_over(workers: int, group: bool) -> None:
+    with held_upstream() as upstream, leaving(upstream.url, workers, delay=300) as gateway:
+        upstream.released.set()
+        assert {gateway.get("/readyz").status_code for _ in range(ASKED)} == {200}
+        gateway.send(signal.SIGTERM, group=group)
+        wait_until(lambda: {gateway.get("/readyz").status_code for _ in range(ASKED)} == {503}, "every worker is red")
+        assert upstream.accepted == 0
+        gateway.send(signal.SIGTERM, group=group)
+        assert {gateway.get("/healthz").status_code for _ in range(ASKED)} == {200}
+        assert [gateway.create(str(number)) for number in range(ASKED)] == [True] * ASKED
+        assert gateway.get("/readyz").text == "leaving\n"
+        gateway.send(signal.SIGINT, group=True)
+        gateway.left()
+        assert not gateway.accepts()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_after_sigterm_what_is_running_is_answered_although_nobody_listens_any_more(workers: int) -> None:
+    assert answered_after_sigterm(workers) == IN_FLIGHT
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_socket_closes_and_the_process_leaves_when_the_delay_is_over(workers: int) -> None:
+    with held_upstream() as upstream, leaving(upstream.url, workers, delay=1) as gateway:
+        gateway.send(signal.SIGTERM)
+        assert gateway.left() == STATUS[workers]
+        assert not gateway.accepts()
+        assert "Traceback" not in gateway.command.output
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_runs_longer_than_the_limit_is_cut_off(workers: int) -> None:
+    with held_upstream() as upstream, leaving(upstream.url, workers, limit=1) as gateway:
+        with creating(gateway, upstream) as answers:
+            gateway.send(signal.SIGTERM)
+            assert gateway.left() == STATUS[workers]
+            assert [answer.result() for answer in answers] == [False] * IN_FLIGHT
+        assert len(upstream.calls) == IN_FLIGHT
+
+
+@pytest.mark.parametrize(
+    ("workers", "group"), [(1, True), (2, True), (2, False)], ids=["one", "two", "the parent of two"]
+)
+def test_the_first_ctrl_c_waits_for_what_is_running_and_the_second_does_not(workers: int, group: bool) -> None:
+    with (
+        held_upstream() as upstream,
+        leaving(upstream.url, workers) as gateway,
+        creating(gateway, upstream) as answers,
+    ):
+        gateway.send(signal.SIGINT, group=group)
+        wait_until(lambda: not gateway.accepts(), "it has stopped listening")
+        assert gateway.command.process.poll() is None
+        assert not any(answer.done() for answer in answers)
+        gateway.send(signal.SIGINT, group=group)
+        gateway.left()
+        assert [answer.result() for answer in answers] == [False] * IN_FLIGHT
+
+
+@pytest.mark.parametrize(
+    ("words", "variables", "reason"),
+    [
+        (("serve",), {"GATEWAY_PORT": "tcp://10.0.0.1:80"}, "GATEWAY_PORT: must be a number: set it, or have no"),
+        (("serve", "--workers", "many"), {}, "GATEWAY_WORKERS: "),
+        (("serve", "--host", "192.0.2.1"), {}, "cannot listen on 192.0.2.1"),
+        (("dev", "--data", "{folder}"), {}, "cannot open {folder}: "),
+        (("sandbox", "--data", "{folder}"), {}, "cannot open {folder}: "),
+        (("dev", "--data", "{folder}/missing/file"), {}, "cannot open {folder}/missing/file: "),
+        (("dev", "--data", "{folder}/text/file"), {}, "cannot open {folder}/text/file: "),
+        (("dev", "--data", "{folder}/text"), {}, "cannot keep the sandbox's data in {folder}/text: "),
+        (("schema", "--check", "{folder}"), {}, "{folder}: "),
+        (("schema", "--check", "{folder}/missing"), {}, "{folder}/missing: "),
+        (("schema", "--output", "{folder}"), {}, "{folder}: "),
+    ],
+)
+def test_a_start_that_cannot_work_fails_and_says_why_in_one_line(
+    tmp_path: Path, words: tuple[str, ...], variables: dict[str, str], reason: str
+) -> None:
+    (tmp_path / "text").write_text("no database" * 1000)
+    result = run_command(*(word.format(folder=tmp_path) for word in words), variables=variables)
+    assert result.returncode == 1
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith(f"Error: {reason.format(folder=tmp_path)}")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_taken_port_fails_before_any_worker_is_started(workers: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = run_command("serve", "--port", port, "--workers", workers)
+    assert result.returncode == 1
+    assert result.stderr == f"Error: cannot listen on 127.0.0.1, port {port}: Address already in use\n"
