@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from pydantic import SecretStr
 
 from gateway import __version__
 from gateway.settings import PREFIX, Settings, SettingsError, load_settings, unknown_variables
@@ -80,7 +81,9 @@ def dev(data: Path | None) -> None:
         closing(_listen("127.0.0.1", 0)) as private,
     ):
         upstream = f"{_origin(private)}/v1.0"
-        app = create_app(settings.model_copy(update={"upstream_url": upstream}), store=store)
+        app = create_app(
+            settings.model_copy(update={"upstream_url": upstream, "upstream_proxy": SecretStr("")}), store=store
+        )
         origin = _origin(public)
         click.echo(f"GraphQL and GraphiQL:  {origin}/graphql")
         click.echo(f"Sandbox REST API:      {origin}/v1.0/linkedIn/invitations  (bearer token: {SANDBOX_TOKEN})")

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "GATEWAY_"
@@ -33,6 +33,17 @@ def _upstream_url(url: str) -> str:
     if parts.query or parts.fragment or "@" in parts.netloc or not re.fullmatch(r"[!-~]*", url):
         raise ValueError("must have no user, password, query, fragment or spaces")
     return url.rstrip("/")
+
+
+def _proxy(proxy: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(proxy.get_secret_value())
+        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its text repeats what could not be read
+        fits = False
+    if proxy and not fits:
+        raise ValueError("must be a URL such as http://proxy.example.com:3128")
+    return proxy
 
 
 def is_loopback(host: str) -> bool:
@@ -68,6 +79,9 @@ class Settings(BaseSettings):
 
     upstream_url: Annotated[str, AfterValidator(_upstream_url)] = Field(
         "https://graph.microsoft.com/v1.0", description="base URL of the REST API"
+    )
+    upstream_proxy: Annotated[SecretStr, AfterValidator(_proxy)] = Field(
+        SecretStr(""), description="URL of an HTTP proxy on the way to the REST API"
     )
     upstream_timeout: float = Field(
         10.0,

@@ -14,6 +14,7 @@ from gateway.invitations.model import (
     parse_int64,
 )
 from gateway.invitations.paging import InvitationSlice, Position
+from gateway.invitations.proxied import ProxiedTransport
 from gateway.invitations.transport import Transport
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "InvitationsClient",
     "InvitationsError",
     "Position",
+    "ProxiedTransport",
     "Transport",
     "parse_int64",
 ]

@@ -57,7 +57,17 @@ def test_a_variable_sets_its_setting(monkeypatch: pytest.MonkeyPatch, name: str,
     assert getattr(load_settings(), name) == value
 
 
+def test_a_proxy_with_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_UPSTREAM_PROXY", f"http://user:{SECRET}@proxy.example:3128")
+    settings = load_settings()
+    assert settings.upstream_proxy.get_secret_value() == f"http://user:{SECRET}@proxy.example:3128"
+    assert SECRET not in repr(settings)
+
+
 REFUSED: list[tuple[str, str]] = [
+    ("upstream_proxy", f"socks5://user:{SECRET}@proxy.example:1080"),
+    ("upstream_proxy", f"user:{SECRET}@proxy.example:3128"),
+    ("upstream_proxy", f"http://[{SECRET}"),
     *(
         ("upstream_url", url)
         for url in [

@@ -27,7 +27,7 @@ class UpstreamConnection:
         self.number = number
         """The how manieth connection this is, from 0."""
         self._upstream = upstream
-        self._socket = sock
+        self.socket = sock
         self._buffer = b""
 
     def read_request(self) -> bytes | None:
@@ -49,20 +49,20 @@ class UpstreamConnection:
         self._receive()
 
     def send(self, data: bytes) -> None:
-        self._socket.sendall(data)
+        self.socket.sendall(data)
 
     def reset(self) -> None:
         """Close with a TCP reset."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close()
 
     def close(self) -> None:
         with contextlib.suppress(OSError):
-            self._socket.close()
+            self.socket.close()
 
     def end(self) -> None:
         """Send what ends the connection, but keep it open: nothing more will come."""
-        self._socket.shutdown(socket.SHUT_WR)
+        self.socket.shutdown(socket.SHUT_WR)
 
     def wait_until_client_closes(self) -> None:
         """Hang, reading and forgetting whatever comes, until the client has closed the connection."""
@@ -70,16 +70,16 @@ class UpstreamConnection:
             self._buffer = b""
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        self._socket = tls = context.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
+        self.socket = tls = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
         tls.do_handshake()
 
     def shut_down(self) -> None:
         """End both directions, so that a script that waits wakes up."""
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            self.socket.shutdown(socket.SHUT_RDWR)
 
     def _receive(self) -> bool:
-        data = self._socket.recv(65_536)
+        data = self.socket.recv(65_536)
         self._buffer += data
         self._upstream.bytes_received += len(data)
         return bool(data)

@@ -1,0 +1,134 @@
+"""The transport through a proxy, over TLS as to Microsoft Graph, says the same as the one without."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from support.certificates import self_signed
+from support.connect_proxy import connect_proxy
+from support.scripted_upstream import ScriptedUpstream, answer, answering
+from support.transports import request_to
+from support.upstream_faults import FAULTS, HANGING, LOST, dripping
+
+from gateway.invitations.failures import CERTAINLY_NOT_SENT
+from gateway.invitations.proxied import ProxiedTransport
+from gateway.invitations.rest import Call, RestClient
+from gateway.invitations.transport import ResponseTooLarge
+
+TOKEN = "Bearer token-of-the-test"
+LIMIT = 1_000_000
+
+
+class Certificates:
+    def __init__(self, folder: Path) -> None:
+        self.server, certificate = self_signed(folder, "IP:127.0.0.1")
+        self.client = ssl.create_default_context(cafile=certificate)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def proxy() -> Iterator[ScriptedUpstream]:
+    with connect_proxy() as running:
+        yield running
+
+
+def sent(
+    proxy: str, certificates: Certificates, request: httpx.Request, *, soon: float | None = None
+) -> httpx.Response | httpx.TransportError:
+    """Send a request, with a deadline so many seconds away, and give its answer or how it failed."""
+
+    async def main() -> httpx.Response | httpx.TransportError:
+        transport = ProxiedTransport(proxy, max_response_bytes=LIMIT, ssl_context=certificates.client)
+        if soon is not None:
+            request.extensions["deadline"] = asyncio.get_running_loop().time() + soon
+        async with transport:
+            try:
+                return await transport.handle_async_request(request)
+            except httpx.TransportError as error:
+                return error
+
+    return asyncio.run(main())
+
+
+def test_a_request_goes_through_a_tunnel_in_which_the_proxy_sees_no_token(
+    proxy: ScriptedUpstream, certificates: Certificates
+) -> None:
+    async def main() -> bytes:
+        loop = asyncio.get_running_loop()
+        async with ProxiedTransport(proxy.url, max_response_bytes=LIMIT, ssl_context=certificates.client) as transport:
+            rest = RestClient(transport, url=upstream.url)
+            call = Call("POST", "/v1.0/linkedIn/invitations", TOKEN, loop.time() + 30, b"{}")
+            return (await rest.send(call)).content
+
+    with ScriptedUpstream(answering(answer(201, b'{"id":"1"}')), tls=certificates.server) as upstream:
+        assert asyncio.run(main()) == b'{"id":"1"}'
+    (request,) = upstream.requests
+    assert f"authorization: {TOKEN}".encode().lower() in request.lower()
+    (tunnel,) = proxy.requests
+    assert tunnel.startswith(b"CONNECT 127.0.0.1:")
+    assert TOKEN.encode() not in tunnel
+
+
+@pytest.mark.parametrize(
+    "target", ["/v1.0/linkedIn/invitations/a%2F..%2Fb%3Fx%3D1", "/v1.0/l?$top=2&$skiptoken=A%20b'~"]
+)
+def test_a_target_arrives_as_it_was_given(proxy: ScriptedUpstream, certificates: Certificates, target: str) -> None:
+    with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
+        assert isinstance(sent(proxy.url, certificates, request_to(upstream.url, target=target)), httpx.Response)
+    assert upstream.requests[0].split()[1].decode() == target
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_says_not_sent_is_never_raised_once_the_upstream_has_read_the_request(
+    proxy: ScriptedUpstream, certificates: Certificates, fault: str
+) -> None:
+    soon = 0.5 if fault in HANGING else 5.0
+    with ScriptedUpstream(FAULTS[fault], tls=certificates.server) as upstream:
+        outcome = sent(proxy.url, certificates, request_to(upstream.url), soon=soon)
+    assert len(upstream.requests) <= 1
+    if isinstance(outcome, CERTAINLY_NOT_SENT):
+        assert upstream.requests == []
+
+
+@pytest.mark.parametrize("fault", LOST)
+def test_a_lost_connection_is_a_read_error(proxy: ScriptedUpstream, certificates: Certificates, fault: str) -> None:
+    with ScriptedUpstream(LOST[fault], tls=certificates.server) as upstream:
+        outcome = sent(proxy.url, certificates, request_to(upstream.url))
+    assert type(outcome) is httpx.ReadError
+
+
+def test_a_slow_drip_ends_at_the_deadline(proxy: ScriptedUpstream, certificates: Certificates) -> None:
+    with ScriptedUpstream(dripping(answer(200, b"x" * 300), every=0.05), tls=certificates.server) as upstream:
+        outcome = sent(proxy.url, certificates, request_to(upstream.url), soon=0.5)
+    assert type(outcome) is httpx.ReadTimeout
+
+
+def test_an_answer_that_is_too_large_is_cut_off_and_tells_its_status(
+    proxy: ScriptedUpstream, certificates: Certificates
+) -> None:
+    with ScriptedUpstream(answering(answer(201, b"x" * (LIMIT + 1))), tls=certificates.server) as upstream:
+        outcome = sent(proxy.url, certificates, request_to(upstream.url))
+    assert isinstance(outcome, ResponseTooLarge)
+    assert outcome.status == 201
+
+
+def test_a_proxy_that_refuses_says_not_sent(certificates: Certificates) -> None:
+    with connect_proxy(refusing=True) as proxy, ScriptedUpstream(answering(answer())) as upstream:
+        outcome = sent(proxy.url, certificates, request_to(upstream.url.replace("http", "https")))
+    assert type(outcome) is httpx.ConnectError
+    assert upstream.accepted == 0
+
+
+def test_a_proxy_that_cannot_be_reached_says_not_sent(certificates: Certificates) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    outcome = sent(f"http://127.0.0.1:{port}", certificates, request_to("https://127.0.0.1:1"))
+    assert type(outcome) is httpx.ConnectError

@@ -1,0 +1,40 @@
+"""An HTTP proxy that opens tunnels, and keeps what it was asked."""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+
+from support.scripted_upstream import ScriptedUpstream, UpstreamConnection
+
+
+@contextlib.contextmanager
+def connect_proxy(*, refusing: bool = False) -> Iterator[ScriptedUpstream]:
+    """Run a proxy on a free port; its `requests` are the heads that it has read, none of what went through a tunnel."""
+
+    def script(connection: UpstreamConnection) -> None:
+        head = connection.read_request()
+        if head is None:
+            return
+        if refusing:
+            connection.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            return
+        host, _, port = head.split()[1].decode("ascii").rpartition(":")
+        with socket.create_connection((host, int(port))) as target:
+            connection.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            back = threading.Thread(target=_pump, args=(target, connection.socket))
+            back.start()
+            _pump(connection.socket, target)
+            back.join()
+
+    with ScriptedUpstream(script) as proxy:
+        yield proxy
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65_536):
+            sink.sendall(data)
+    for end in (source, sink):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
