@@ -15,7 +15,7 @@ from gateway.http import GraphQLEndpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import Health
 from gateway.http.upgrade import NoUpgrade
-from gateway.invitations import InvitationsClient, ProxiedTransport, Transport
+from gateway.invitations import InvitationsClient, Transport
 from gateway.schema import Context, create_schema
 from gateway.settings import Settings, load_settings
 from gateway.telemetry import AccessLog, RequestLog, configure_logging
@@ -31,12 +31,7 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
     With a `store` it is for development: the sandbox is served beside it, a missing token is supplied, and pages from
     this machine may call it.
     """
-    proxy = settings.upstream_proxy.get_secret_value()
-    transport = (
-        ProxiedTransport(proxy, max_response_bytes=MAX_RESPONSE)
-        if proxy
-        else Transport(max_response_bytes=MAX_RESPONSE)
-    )
+    transport = Transport(max_response_bytes=MAX_RESPONSE, proxy=settings.upstream_proxy.get_secret_value() or None)
     client = InvitationsClient(
         transport, url=settings.upstream_url, timeout=settings.upstream_timeout, update_path=settings.update_path
     )

@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "GATEWAY_"
@@ -35,14 +35,16 @@ def _upstream_url(url: str) -> str:
     return url.rstrip("/")
 
 
-def _proxy(proxy: SecretStr) -> SecretStr:
+def _proxy(proxy: SecretStr, info: ValidationInfo) -> SecretStr:
     try:
         parts = urlsplit(proxy.get_secret_value())
-        fits = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        fits = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
     except ValueError:  # its text repeats what could not be read
         fits = False
     if proxy and not fits:
         raise ValueError("must be a URL such as http://proxy.example.com:3128")
+    if proxy and info.data.get("upstream_url", "").startswith("http:"):
+        raise ValueError("must not be set when the upstream is http: the proxy would read the bearer tokens")
     return proxy
 
 

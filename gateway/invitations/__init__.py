@@ -14,7 +14,6 @@ from gateway.invitations.model import (
     parse_int64,
 )
 from gateway.invitations.paging import InvitationSlice, Position
-from gateway.invitations.proxied import ProxiedTransport
 from gateway.invitations.transport import Transport
 
 __all__ = [
@@ -31,7 +30,6 @@ __all__ = [
     "InvitationsClient",
     "InvitationsError",
     "Position",
-    "ProxiedTransport",
     "Transport",
     "parse_int64",
 ]

@@ -13,7 +13,7 @@ from gateway.errors import ErrorCode, Outcome
 from gateway.invitations.failures import InvitationsError
 from gateway.invitations.model import InvitationV2, InvitationV2Body, decode_invitation, decode_page
 from gateway.invitations.paging import InvitationSlice, Position, slice_page
-from gateway.invitations.rest import Call, RestClient
+from gateway.invitations.rest import Call, RestClient, bearer
 
 COLLECTION = "/linkedIn/invitations"
 
@@ -57,6 +57,7 @@ class InvitationsClient:
         """`GET` an invitation; None where there is none."""
         segment = _path_segment(id)
         if segment is None:
+            bearer(authorization)
             return None
         try:
             return await self._get(segment, authorization, self._deadline())
@@ -87,6 +88,7 @@ class InvitationsClient:
         deadline = self._deadline()
         segment = _path_segment(id)
         if segment is None:
+            bearer(authorization)
             raise InvitationsError(ErrorCode.NOT_FOUND, Outcome.NOT_APPLIED)
         if "{id}" not in self._update_path:
             changes = msgspec.structs.replace(changes, id=id)

@@ -27,12 +27,12 @@ _READ = httpx.ByteStream(b"")
 class ResponseTooLarge(httpx.RemoteProtocolError):
     """The answer is larger than the limit; the rest of it was not read.
 
-    `status` is the answer's, or None when its head was not complete.
+    `response` is the answer without its body, or None when its head was not complete.
     """
 
-    def __init__(self, message: str, status: int | None) -> None:
+    def __init__(self, message: str, response: httpx.Response | None) -> None:
         super().__init__(message)
-        self.status = status
+        self.response = response
 
 
 class Response(httpx.Response):
@@ -200,11 +200,8 @@ class Connection(asyncio.Protocol):
         """Hand over the answer, unless it is an interim one."""
         if self._answer is not None and self._head_complete:
             status = self._parser.get_status_code()
-            # A request that is still being written would run into the next one. After a 503 Graph asks for a new
-            # connection, which may lead to another of its servers ("Best practices for working with Microsoft Graph").
-            self.reusable = (
-                self._parser.should_keep_alive() and status != 503 and not self._transport.get_write_buffer_size()
-            )
+            # A request that is still being written would run into the next one.
+            self.reusable = self._parser.should_keep_alive() and not self._transport.get_write_buffer_size()
             self._settle(self._response(status))
 
     # Ends of an exchange.
@@ -226,7 +223,8 @@ class Connection(asyncio.Protocol):
         self.abort()
 
     def _fail_as_too_large(self, message: str) -> None:
-        self._fail(ResponseTooLarge(message, self._parser.get_status_code() if self._head_complete else None))
+        head = Response(self._parser.get_status_code(), self._headers, b"") if self._head_complete else None
+        self._fail(ResponseTooLarge(message, head))
 
     def _settle(self, result: httpx.Response | httpx.TransportError) -> None:
         answer, self._answer = self._answer, None

@@ -6,6 +6,7 @@ not to depend on the message, and it can hold what the caller must not see.
 """
 
 import re
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from math import ceil
 from time import time
@@ -21,7 +22,7 @@ CERTAINLY_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeou
 NO_CONNECTION_MADE = (httpx.ConnectError, httpx.ConnectTimeout)
 """What may be tried again, whatever the request. Not PoolTimeout: to wait once more would only lengthen the line."""
 
-CONNECTION_LOST = (httpx.ConnectError, httpx.ReadError, httpx.WriteError)
+CONNECTION_LOST = (httpx.ReadError, httpx.WriteError)
 
 _CODES = {
     400: ErrorCode.BAD_USER_INPUT,
@@ -115,7 +116,7 @@ def unanswered(error: httpx.TransportError, client_request_id: str) -> Invitatio
     """Return the error for a request that got no whole answer."""
     if isinstance(error, httpx.TimeoutException):
         code = ErrorCode.UPSTREAM_TIMEOUT
-    elif isinstance(error, CONNECTION_LOST):
+    elif isinstance(error, (httpx.ConnectError, *CONNECTION_LOST)):
         code = ErrorCode.UPSTREAM_UNAVAILABLE
     else:
         code = ErrorCode.UPSTREAM_INVALID_RESPONSE
@@ -139,10 +140,12 @@ def unauthenticated() -> InvitationsError:
 def retry_after(response: httpx.Response) -> int | None:
     """Return the seconds that `Retry-After` asks for, rounded up; None where there is none that can be read."""
     value = response.headers.get("retry-after", "").strip()
-    if value.isascii() and value.isdecimal():
-        return min(int(value[:10]), 2**31 - 1)
     try:
-        return max(0, ceil(parsedate_to_datetime(value).timestamp() - time()))
+        if value.isascii() and value.isdecimal():
+            return min(int(value), 2**31 - 1)
+        date = parsedate_to_datetime(value)
+        # An HTTP date is always in UTC, also in the old spelling that does not say so (RFC 9110, section 5.6.7).
+        return max(0, ceil((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time()))
     except (ValueError, OverflowError):
         return None
 

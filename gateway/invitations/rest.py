@@ -32,9 +32,9 @@ from gateway.invitations.transport import ResponseTooLarge
 
 MAX_TRIES = 3
 """Requests for one call at the most, the first included."""
-POOL_SHARE = 0.5
-"""Of the time that is left, what may pass in line for a connection: one that comes later would seldom be of use, and
-what the API then does for it, it does not do for another."""
+SHARE = 0.5
+"""Of the time that is left, what may pass in line for a connection, and what may pass while one is made: one that comes
+later would seldom be of use, and what the API then did for it, it would not do for another."""
 FIRST_PAUSE = 0.1
 """Seconds before the second try, on average; doubled before the third."""
 
@@ -73,6 +73,17 @@ class Call(msgspec.Struct, frozen=True):
     deadline: float
     body: bytes | None = None
 
+    def __repr__(self) -> str:
+        """Show no token and no body."""
+        return f"Call({self.method})"
+
+
+def bearer(authorization: str | None) -> str:
+    """Return the value of an `Authorization` header that holds a bearer token. Raises InvitationsError for others."""
+    if authorization is None or not _BEARER.fullmatch(authorization):
+        raise unauthenticated()
+    return authorization
+
 
 class RestClient:
     """Sends requests to one origin, each in the name of the caller whose bearer token it is given."""
@@ -94,22 +105,26 @@ class RestClient:
 
         Raises InvitationsError when there is no bearer token, no answer, or one that is not a success.
         """
-        if call.authorization is None or not _BEARER.fullmatch(call.authorization):
-            raise unauthenticated()
+        authorization = bearer(call.authorization)
         tries = 1
+        new_connection = False
         while True:
             try:
-                return await self._try(call, call.authorization)
+                return await self._try(call, authorization, new_connection=new_connection)
             except _TryFailedError as failed:
-                pause = max(failed.retry_after, FIRST_PAUSE * tries * random.uniform(0.5, 1.5))  # noqa: S311 (jitter)
+                pause = failed.retry_after + FIRST_PAUSE * tries * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
                 if tries == MAX_TRIES or not failed.again or _now() + pause >= call.deadline:
                     raise failed.error from None
+                # Another connection may lead to another of Graph's servers.
+                new_connection = failed.status == 503
             tries += 1
             await asyncio.sleep(pause)
 
-    async def _try(self, call: Call, authorization: str) -> Answer:
+    async def _try(self, call: Call, authorization: str, *, new_connection: bool) -> Answer:
         client_request_id = _uuid()
         request = self._request(call, authorization, client_request_id)
+        if new_connection:
+            request.extensions["new_connection"] = True
         try:
             response, content = await self._exchange(request)
         except httpx.TransportError as error:
@@ -122,6 +137,7 @@ class RestClient:
             answered(response, content, client_request_id),
             again=status == 429 or (call.body is None and status in _TRANSIENT),
             retry_after=retry_after(response) or 0,
+            status=status,
         )
 
     async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
@@ -129,9 +145,9 @@ class RestClient:
         try:
             response = await self._transport.handle_async_request(request)
         except ResponseTooLarge as error:
-            if error.status is None:
+            if error.response is None:
                 raise
-            return httpx.Response(error.status), b""
+            return error.response, b""
         return response, response.content if response.is_closed else await _read(response)
 
     def _request(self, call: Call, authorization: str, client_request_id: str) -> httpx.Request:
@@ -153,7 +169,7 @@ class RestClient:
             {
                 "target": call.target.encode("ascii"),
                 "deadline": call.deadline,
-                "timeout": {"pool": left * POOL_SHARE, "connect": left, "write": left, "read": left},
+                "timeout": {"pool": left * SHARE, "connect": left * SHARE, "write": left, "read": left},
             },
         )
 
@@ -191,11 +207,14 @@ class _Headers(httpx.Headers):
 class _TryFailedError(Exception):
     """One try failed: with what error, whether another may follow, and after how many seconds at the earliest."""
 
-    def __init__(self, error: InvitationsError, *, again: bool, retry_after: int = 0) -> None:
+    def __init__(
+        self, error: InvitationsError, *, again: bool, retry_after: int = 0, status: int | None = None
+    ) -> None:
         super().__init__()
         self.error = error
         self.again = again
         self.retry_after = retry_after
+        self.status = status
 
 
 async def _read(response: httpx.Response) -> bytes:

@@ -17,8 +17,8 @@ and nothing is ever written a second time. What was weighed: httpcore, behind ht
 but costs more than a millisecond of CPU a call under concurrency. httpx-aiohttp reports a connection that was lost
 after the request as `ConnectTimeout`. pyreqwest raises `ConnectError` also when the server has read a POST and then
 closes, resets or stops in the middle of a header. asyncio with httptools, the parser that uvicorn runs on, knows
-exactly what it wrote and is the fastest of them. HTTP/2 and proxies it does not do: `httpx.AsyncHTTPTransport` does,
-behind the same seam and with the same four classes.
+exactly what it wrote and is the fastest of them. Not HTTP/2. Proxies are its own work as well: httpcore sends what is
+for http to a proxy in clear, and loses a place in its pool for good with each TLS handshake that fails in a tunnel.
 """
 
 import asyncio
@@ -30,6 +30,7 @@ import httpx
 
 from gateway.invitations.connection import Connection, Origin, ResponseTooLarge
 from gateway.invitations.serialize import serialize
+from gateway.invitations.tunnel import Proxy
 
 __all__ = ["ResponseTooLarge", "Transport"]
 
@@ -47,12 +48,14 @@ class Transport(httpx.AsyncBaseTransport):
     `pool` is for a free connection, `connect` for name, TCP and TLS together, and `read` for everything from the first
     byte written to the last byte of the body; `write` is part of it. The `deadline` extension (the event loop's time)
     bounds all of them together, so that a caller's time limit does not need to cancel a request and thereby forget
-    whether it was sent. A cancelled request closes its connection.
+    whether it was sent. With the `new_connection` extension no pooled connection is used. A cancelled request closes
+    its connection.
 
     At most `max_connections` are open or being opened; who waits for one is served in order. One that was idle for
     `idle_seconds` is closed: the default is below the 5 seconds of many servers, so that a request rarely meets a
     connection that the server is closing. `max_response_bytes` bounds an answer with its head and framing. TLS
-    verifies certificate and host name by the system's authorities unless another context is given.
+    verifies certificate and host name by the system's authorities unless another context is given. With the URL of
+    a `proxy`, connections lead through tunnels that it opens, to https only.
     Belongs to one event loop.
     """
 
@@ -63,11 +66,13 @@ class Transport(httpx.AsyncBaseTransport):
         max_connections: int = 100,
         idle_seconds: float = 4.0,
         ssl_context: ssl.SSLContext | None = None,
+        proxy: str | None = None,
     ) -> None:
         self._max_response_bytes = max_response_bytes
         self._max_connections = max_connections
         self._idle_seconds = idle_seconds
         self._ssl_context = ssl_context
+        self._proxy = Proxy(proxy) if proxy else None
         self._slots = 0  # connections that are open, being opened, or promised to a waiter
         self._idle: list[Connection] = []  # the longest idle first
         self._waiters: deque[tuple[Origin, asyncio.Future[Connection | None]]] = deque()
@@ -88,6 +93,8 @@ class Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once and return its answer; the module says what is raised."""
         origin = _origin(request.url)
+        if self._proxy and origin[0] != "https":
+            raise httpx.UnsupportedProtocol("Through a proxy only https is spoken: it would read everything else.")
         data = serialize(request)
         connection = await self._acquire(origin, request)
         try:
@@ -113,7 +120,8 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def _acquire(self, origin: Origin, request: httpx.Request) -> Connection:
         """Return a connection, and with it a slot that the caller has to give back."""
-        connection = self._take_idle(origin)
+        new = request.extensions.get("new_connection", False)
+        connection = None if new else self._take_idle(origin)
         if connection is None:
             if self._slots < self._max_connections:
                 self._slots += 1
@@ -122,7 +130,7 @@ class Transport(httpx.AsyncBaseTransport):
             else:
                 connection = await self._wait(origin, request)
         if connection is not None:
-            if connection.is_alive():
+            if connection.is_alive() and not new:
                 return connection
             connection.abort()
         return await self._connect(origin, request)
@@ -164,7 +172,10 @@ class Transport(httpx.AsyncBaseTransport):
         try:
             context = self._tls() if scheme == "https" else None
             async with asyncio.timeout_at(_until(request, "connect")):
-                _, connection = await asyncio.get_running_loop().create_connection(new, host, port, ssl=context)
+                if self._proxy and context:
+                    connection = await self._proxy.connect(new, host, port, context)
+                else:
+                    _, connection = await asyncio.get_running_loop().create_connection(new, host, port, ssl=context)
         except BaseException as error:
             self._give_back(None)
             if isinstance(error, TimeoutError):

@@ -64,7 +64,15 @@ def test_a_proxy_with_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -
     assert SECRET not in repr(settings)
 
 
+def test_a_proxy_to_an_upstream_in_clear_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY_UPSTREAM_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("GATEWAY_UPSTREAM_URL", "http://127.0.0.1:8001/v1.0")
+    with pytest.raises(SettingsError, match=r"^GATEWAY_UPSTREAM_PROXY: must not be set when the upstream is http"):
+        load_settings()
+
+
 REFUSED: list[tuple[str, str]] = [
+    ("upstream_proxy", f"https://user:{SECRET}@proxy.example:1080"),
     ("upstream_proxy", f"socks5://user:{SECRET}@proxy.example:1080"),
     ("upstream_proxy", f"user:{SECRET}@proxy.example:3128"),
     ("upstream_proxy", f"http://[{SECRET}"),

@@ -9,15 +9,12 @@ from support.scripted_upstream import ScriptedUpstream, UpstreamConnection
 
 
 @contextlib.contextmanager
-def connect_proxy(*, refusing: bool = False) -> Iterator[ScriptedUpstream]:
+def connect_proxy() -> Iterator[ScriptedUpstream]:
     """Run a proxy on a free port; its `requests` are the heads that it has read, none of what went through a tunnel."""
 
     def script(connection: UpstreamConnection) -> None:
         head = connection.read_request()
         if head is None:
-            return
-        if refusing:
-            connection.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
             return
         host, _, port = head.split()[1].decode("ascii").rpartition(":")
         with socket.create_connection((host, int(port))) as target:

@@ -10,17 +10,18 @@ import httpx
 import pytest
 from support.certificates import self_signed
 from support.connect_proxy import connect_proxy
-from support.scripted_upstream import ScriptedUpstream, answer, answering
-from support.transports import request_to
+from support.scripted_upstream import Script, ScriptedUpstream, answer, answering
+from support.transports import LOOPS, Run, request_to, until
 from support.upstream_faults import FAULTS, HANGING, LOST, dripping
 
 from gateway.invitations.failures import CERTAINLY_NOT_SENT
-from gateway.invitations.proxied import ProxiedTransport
 from gateway.invitations.rest import Call, RestClient
-from gateway.invitations.transport import ResponseTooLarge
+from gateway.invitations.transport import ResponseTooLarge, Transport
 
 TOKEN = "Bearer token-of-the-test"
 LIMIT = 1_000_000
+
+every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 
 class Certificates:
@@ -46,7 +47,7 @@ def sent(
     """Send a request, with a deadline so many seconds away, and give its answer or how it failed."""
 
     async def main() -> httpx.Response | httpx.TransportError:
-        transport = ProxiedTransport(proxy, max_response_bytes=LIMIT, ssl_context=certificates.client)
+        transport = Transport(max_response_bytes=LIMIT, ssl_context=certificates.client, proxy=proxy)
         if soon is not None:
             request.extensions["deadline"] = asyncio.get_running_loop().time() + soon
         async with transport:
@@ -63,7 +64,7 @@ def test_a_request_goes_through_a_tunnel_in_which_the_proxy_sees_no_token(
 ) -> None:
     async def main() -> bytes:
         loop = asyncio.get_running_loop()
-        async with ProxiedTransport(proxy.url, max_response_bytes=LIMIT, ssl_context=certificates.client) as transport:
+        async with Transport(max_response_bytes=LIMIT, ssl_context=certificates.client, proxy=proxy.url) as transport:
             rest = RestClient(transport, url=upstream.url)
             call = Call("POST", "/v1.0/linkedIn/invitations", TOKEN, loop.time() + 30, b"{}")
             return (await rest.send(call)).content
@@ -117,14 +118,33 @@ def test_an_answer_that_is_too_large_is_cut_off_and_tells_its_status(
     with ScriptedUpstream(answering(answer(201, b"x" * (LIMIT + 1))), tls=certificates.server) as upstream:
         outcome = sent(proxy.url, certificates, request_to(upstream.url))
     assert isinstance(outcome, ResponseTooLarge)
-    assert outcome.status == 201
+    assert outcome.response is not None
+    assert outcome.response.status_code == 201
 
 
-def test_a_proxy_that_refuses_says_not_sent(certificates: Certificates) -> None:
-    with connect_proxy(refusing=True) as proxy, ScriptedUpstream(answering(answer())) as upstream:
+@pytest.mark.parametrize(
+    "script",
+    [
+        answering(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"),
+        answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"),
+        answering(b"not HTTP at all\r\n\r\n"),
+        FAULTS["closes after reading the request"],
+        FAULTS["resets after reading the request"],
+        FAULTS["closes in a header"],
+    ],
+    ids=["refuses", "has a body", "is no proxy", "closes", "resets", "closes in a header"],
+)
+def test_a_proxy_that_opens_no_tunnel_says_not_sent(certificates: Certificates, script: Script) -> None:
+    with ScriptedUpstream(script) as proxy, ScriptedUpstream(answering(answer())) as upstream:
         outcome = sent(proxy.url, certificates, request_to(upstream.url.replace("http", "https")))
     assert type(outcome) is httpx.ConnectError
     assert upstream.accepted == 0
+
+
+def test_a_proxy_that_hangs_says_not_sent(certificates: Certificates) -> None:
+    with ScriptedUpstream(HANGING["reads and hangs"]) as proxy:
+        outcome = sent(proxy.url, certificates, request_to("https://127.0.0.1:1", timeout=0.3))
+    assert type(outcome) is httpx.ConnectTimeout
 
 
 def test_a_proxy_that_cannot_be_reached_says_not_sent(certificates: Certificates) -> None:
@@ -132,3 +152,48 @@ def test_a_proxy_that_cannot_be_reached_says_not_sent(certificates: Certificates
         port = listener.getsockname()[1]
     outcome = sent(f"http://127.0.0.1:{port}", certificates, request_to("https://127.0.0.1:1"))
     assert type(outcome) is httpx.ConnectError
+
+
+def test_nothing_for_http_goes_to_a_proxy(proxy: ScriptedUpstream, certificates: Certificates) -> None:
+    with ScriptedUpstream(answering(answer())) as upstream:
+        outcome = sent(proxy.url, certificates, request_to(upstream.url))
+    assert type(outcome) is httpx.UnsupportedProtocol
+    assert (proxy.accepted, upstream.accepted) == (0, 0)
+
+
+@every_loop
+def test_tls_that_fails_in_a_tunnel_says_not_sent_and_takes_no_place_in_the_pool(
+    proxy: ScriptedUpstream, certificates: Certificates, run: Run
+) -> None:
+    async def main() -> None:
+        async with Transport(max_response_bytes=LIMIT, max_connections=2, proxy=proxy.url) as transport:
+            for _ in range(5):
+                with pytest.raises(httpx.ConnectError):
+                    await transport.handle_async_request(request_to(upstream.url))
+            await until(lambda: transport.connections == {"open": 0, "idle": 0, "slots": 0, "waiting": 0})
+
+    with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
+        run(main())
+    assert upstream.requests == []
+
+
+@every_loop
+def test_a_tunnel_is_used_again(proxy: ScriptedUpstream, certificates: Certificates, run: Run) -> None:
+    async def main() -> None:
+        context = certificates.client
+        async with Transport(max_response_bytes=LIMIT, ssl_context=context, proxy=proxy.url) as transport:
+            for _ in range(3):
+                await transport.handle_async_request(request_to(upstream.url))
+
+    with ScriptedUpstream(answering(answer(), answer(), answer()), tls=certificates.server) as upstream:
+        run(main())
+    assert len(upstream.requests) == 3
+    assert len(proxy.requests) == 1
+
+
+def test_user_and_password_are_for_the_proxy_alone(proxy: ScriptedUpstream, certificates: Certificates) -> None:
+    url = proxy.url.replace("//", "//user:p%40ss@")
+    with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
+        assert isinstance(sent(url, certificates, request_to(upstream.url)), httpx.Response)
+    assert b"\r\nProxy-Authorization: Basic dXNlcjpwQHNz\r\n" in proxy.requests[0]
+    assert b"proxy-authorization" not in upstream.requests[0].lower()
