@@ -14,6 +14,7 @@ from graphql.pyutils import inspect
 _LITERAL = re.compile(r'"""(?:\\"""|.)*?"""|"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 _QUOTED = re.compile(r"'[^']*'")
+_SUGGESTION = re.compile(r" Did you mean [^?]*\?")
 _LEXICAL = re.compile(r"((?:Block)?String|escape sequence):? '.*'\.$", re.DOTALL)
 _LEXICAL_IN_DOUBT = re.compile(r"(Name|Int|Float|character):? '.*'\.$", re.DOTALL)
 _SHORT = 4
@@ -49,7 +50,8 @@ class Redactor:
                 message = message.replace(form, hidden)
         message = _LITERAL.sub('"…"', message)
         if self._types:
-            message = _hide(message, self._types)
+            # One is made without the schema's help: "Did you mean 'field { ... }'?"
+            message = _hide(_SUGGESTION.sub("", message), self._types)
         if self._names:
             message = _QUOTED.sub(lambda quoted: _hide(quoted[0], self._names), message)
         return message

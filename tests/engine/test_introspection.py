@@ -94,6 +94,7 @@ def test_no_message_suggests_or_names_what_the_client_did_not_send(
     sent = set(re.findall(r"\w+", f"{text} {variables}"))
     for message in messages(ENGINE, text, variables):
         assert not set(re.findall(r"\w+", message)) & (NAMES | MEMBERS) - sent, message
+        assert "Did you mean" not in message
     assert messages(ENGINE, text, variables)
 
 
