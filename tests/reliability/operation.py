@@ -24,9 +24,9 @@ from pathlib import Path
 # The folder of this file, which Python put there, is not where the modules are imported from.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import httpx  # noqa: E402 (the line above has to come first)
-from support.gateway import LIMIT, TOKEN, RunningCommand  # noqa: E402
-from support.invitations_upstream import InvitationsUpstream, Reply, Request, json_answer  # noqa: E402
+import httpx
+from support.gateway import LIMIT, TOKEN, RunningCommand
+from support.invitations_upstream import InvitationsUpstream, Reply, Request, json_answer
 
 CREATE = """mutation ($id: String!) { createInvitation(
   input: { inviter: "a", invitee: "b", message: {}, trackingId: $id }) { trackingId } }"""

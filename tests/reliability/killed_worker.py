@@ -1,0 +1,129 @@
+"""Kill workers with SIGKILL under load, and count whose requests fail.
+
+    python tests/reliability/killed_worker.py [--kills 20] [--clients 16]
+
+Each time it is the worker with the most connections, so that each replacement has to prove itself. Exits with 1 when a
+request failed on a connection of another worker, a worker was not replaced, or a mutation was lost or doubled.
+"""
+
+import argparse
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+# The folder of this file, which Python put there, is not where the modules are imported from.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from reliability.operation_load import Figures, load, sandbox_process
+from support.gateway import LIMIT
+from support.gateway_process import GatewayProcess, gateway_process
+
+CAN_BE_WATCHED = Path("/proc/net/tcp").exists()
+WORKERS = 2
+ROUND = 500
+"""Requests that have to be answered between two kills."""
+ESTABLISHED = "01"
+
+
+@dataclass(frozen=True, slots=True)
+class Kills:
+    """What the kills did."""
+
+    kills: int
+    replaced: int
+    """Kills after which there were as many workers as before."""
+    failed_elsewhere: int
+    """Requests that failed on a connection that no killed worker had."""
+    figures: Figures
+
+    def __str__(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def killed_workers(kills: int, clients: int) -> Kills:
+    """Kill that many workers, one after the other."""
+    with (
+        sandbox_process() as sandbox,
+        gateway_process("serve", "--workers", str(WORKERS), UPSTREAM_URL=f"{sandbox}/v1.0") as gateway,
+    ):
+        killed: list[int] = []  # the client ports of their connections
+        replaced = 0
+        with load(gateway.port, clients) as running:
+            for _ in range(kills):
+                running.wait_for_answers(ROUND)
+                before = set(workers(gateway))
+                killed += kill(gateway)
+                replaced += is_replaced(gateway, before)
+            running.wait_for_answers(ROUND)
+        elsewhere = sum(failure.client_port not in killed for failure in running.failures)
+        return Kills(kills, replaced, elsewhere, running.figures(sandbox))
+
+
+def kill(gateway: GatewayProcess) -> list[int]:
+    """Kill the worker with the most connections, and give the ports at the other end of these."""
+    worker = max(workers(gateway), key=lambda it: len(client_ports(it, gateway.port)))
+    os.kill(worker, signal.SIGSTOP)  # it accepts no other connection while they are counted
+    ports = client_ports(worker, gateway.port)
+    os.kill(worker, signal.SIGKILL)
+    return ports
+
+
+def is_replaced(gateway: GatewayProcess, before: set[int]) -> bool:
+    """Wait for another worker, and say whether there are as many as before."""
+    deadline = time.monotonic() + LIMIT
+    while time.monotonic() < deadline:
+        now = set(workers(gateway))
+        if now - before and len(now) == len(before):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def workers(gateway: GatewayProcess) -> list[int]:
+    """Return the workers that live."""
+    parent = gateway.command.process.pid
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def client_ports(process: int, port: int) -> list[int]:
+    """Return the ports at the other end of a process's connections on its port."""
+    own = set(_sockets(process))
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return [
+        int(remote.rpartition(":")[2], 16)
+        for _, local, remote, state, *_, inode in (line[:10] for line in lines)
+        if inode in own and state == ESTABLISHED and int(local.rpartition(":")[2], 16) == port
+    ]
+
+
+def _sockets(process: int) -> Iterator[str]:
+    for descriptor in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(OSError):  # closed meanwhile
+            target = str(descriptor.readlink())
+            if target.startswith("socket:["):
+                yield target[len("socket:[") : -1]
+
+
+def main() -> int:
+    """Kill workers, print the figures, and give the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--clients", type=int, default=16)
+    options = parser.parse_args()
+    if not CAN_BE_WATCHED:
+        parser.error("needs Linux's /proc")
+    result = killed_workers(options.kills, options.clients)
+    print(result)
+    bad = result.failed_elsewhere or result.figures.lost or result.figures.doubled
+    return 1 if bad or result.replaced < result.kills else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

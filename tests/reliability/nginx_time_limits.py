@@ -1,0 +1,106 @@
+"""Send headers and bodies too slowly to nginx with the lines of the README, and count what reaches a gateway.
+
+    python tests/reliability/nginx_time_limits.py [--clients 50]
+
+So many clients drip a header, and as many stop in the middle of a body, while others send requests as they should.
+Exits with 1 when a slow one was not cut off or reached a gateway, or another request failed.
+"""
+
+import argparse
+import json
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+# The folder of this file, which Python put there, is not where the modules are imported from.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import httpx
+from reliability.nginx import MISSING, PORTS, Service, service
+from reliability.operation_load import Figures, load, sandbox_process
+from support.gateway import LIMIT
+
+DRIP = 0.5  # seconds between two bytes of a header
+SLOW_HEADER = b"POST /slow-header HTTP/1.1\r\nHost: gateway\r\nX-Slow: "
+HALF_A_BODY = b"POST /slow-body HTTP/1.1\r\nHost: gateway\r\nContent-Length: 20\r\n\r\n{"
+
+
+@dataclass(frozen=True, slots=True)
+class SlowClients:
+    """What became of the slow clients, and of the others."""
+
+    slow: int
+    cut_off: int
+    reached_a_gateway: int
+    others: Figures
+
+    def __str__(self) -> str:
+        return json.dumps(asdict(self))
+
+
+def slow_clients(each: int, folder: Path) -> SlowClients:
+    """Run so many clients of each kind."""
+    with sandbox_process() as sandbox, service(sandbox, folder) as behind, ThreadPoolExecutor(2 * each) as pool:
+        senders: list[Callable[[int], bool]] = [_header_is_cut_off, _body_is_cut_off]
+        with load(behind.port, clients=4) as others:
+            futures = [pool.submit(sender, behind.port) for sender in senders for _ in range(each)]
+            cut_off = sum(future.result() for future in futures)
+        reached = sum("path=/slow-" in line for line in _whole_log(behind))
+        return SlowClients(2 * each, cut_off, reached, others.figures(sandbox))
+
+
+def _header_is_cut_off(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), DRIP) as client:
+        client.sendall(SLOW_HEADER)
+        for _ in range(int(LIMIT / DRIP)):
+            try:
+                client.sendall(b"x")
+                return client.recv(1000) == b""
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                return True
+    return False
+
+
+def _body_is_cut_off(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), LIMIT) as client:
+        client.sendall(HALF_A_BODY)
+        try:
+            return client.recv(1000) == b""
+        except TimeoutError:
+            return False
+
+
+def _whole_log(behind: Service) -> Iterator[str]:
+    """Give the lines of both gateways, once each has logged a request that came after all others."""
+    for port in PORTS:
+        command, _ = behind.gateways[port]
+        httpx.get(f"http://127.0.0.1:{behind.names[port]}/the-last", timeout=LIMIT, trust_env=False)
+        deadline = time.monotonic() + LIMIT
+        while "path=/the-last " not in command.output:
+            assert time.monotonic() < deadline, command.output
+            time.sleep(0.05)
+        yield from command.output.splitlines()
+
+
+def main() -> int:
+    """Run the clients, print the figures, and give the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=50)
+    options = parser.parse_args()
+    if MISSING:
+        parser.error(f"needs {', '.join(MISSING)}")
+    with tempfile.TemporaryDirectory() as folder:
+        result = slow_clients(options.clients, Path(folder))
+    print(result)
+    return 1 if result.cut_off < result.slow or result.reached_a_gateway or result.others.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""Restart two gateways behind nginx, one after the other, under load, by the lines of the README.
+
+    python tests/reliability/rolling_restart.py [--rounds 5] [--clients 16]
+
+A round restarts both. Prints what became of the requests; exits with 1 when one failed, or a mutation was lost or
+doubled.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+# The folder of this file, which Python put there, is not where the modules are imported from.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from reliability.nginx import MISSING, Service, service
+from reliability.operation_load import Figures, Load, load, sandbox_process
+
+ROUND = 100
+"""Requests that have to be answered before and after each round."""
+
+
+def rolling_restart(rounds: int, clients: int, folder: Path) -> tuple[Figures, int]:
+    """Give what became of the requests, and the number of restarts."""
+    with sandbox_process() as sandbox, service(sandbox, folder) as behind:
+        with load(behind.port, clients) as clients_load:
+            restarts = sum(_round(behind, clients_load) for _ in range(rounds))
+            clients_load.wait_for_answers(ROUND)
+        for failure in clients_load.failures[:10]:
+            print(failure, file=sys.stderr)
+        if clients_load.failures:
+            print(behind.error_log(), file=sys.stderr)
+        return clients_load.figures(sandbox), restarts
+
+
+def _round(behind: Service, clients_load: Load) -> int:
+    clients_load.wait_for_answers(ROUND)
+    return behind.restart_by_the_readme()
+
+
+def main() -> int:
+    """Run the rounds, print the figures, and give the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clients", type=int, default=16)
+    options = parser.parse_args()
+    if MISSING:
+        parser.error(f"needs {', '.join(MISSING)}")
+    with tempfile.TemporaryDirectory() as folder:
+        figures, restarts = rolling_restart(options.rounds, options.clients, Path(folder))
+    print(f"{restarts} restarts: {figures}")
+    return 0 if restarts == 2 * options.rounds and not (figures.failed or figures.lost or figures.doubled) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
