@@ -1,5 +1,6 @@
 """The parts, put together."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +19,7 @@ from gateway.http.upgrade import NoUpgrade
 from gateway.invitations import InvitationsClient, Transport
 from gateway.schema import Context, create_schema
 from gateway.settings import Settings, load_settings
-from gateway.telemetry import AccessLog, RequestLog, configure_logging
+from gateway.telemetry import AccessLog, RequestLog, configure_logging, log_loop_error
 
 MAX_RESPONSE = 8_000_000
 """Bytes of an answer of the REST API: a page of a hundred invitations with long messages, ten times over."""
@@ -56,6 +57,7 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        asyncio.get_running_loop().set_exception_handler(log_loop_error)
         with health.announcing_shutdown():
             yield
         await transport.aclose()

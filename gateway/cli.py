@@ -6,6 +6,7 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from math import ceil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,8 +18,9 @@ from gateway.settings import PREFIX, Settings, SettingsError, load_settings, unk
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
-SHUTDOWN_TIMEOUT = 30
-"""Seconds that running requests have to finish when the process is asked to leave."""
+SHUTDOWN_FACTOR = 3
+"""How many times `GATEWAY_UPSTREAM_TIMEOUT` running requests have to finish when the process is asked to leave: enough
+for three mutations of one document that take all the time there is."""
 KEEP_ALIVE = 75
 """Seconds that an idle client connection is kept: longer than proxies keep theirs, so that they are who closes."""
 
@@ -98,7 +100,7 @@ def serve() -> None:
     settings = _load()
     with closing(_listen(settings.host, settings.port)) as public:
         click.echo(f"GraphQL at {_origin(public)}/graphql, in front of {settings.upstream_url}")
-        _run("gateway.app:serve", [public], workers=settings.workers)
+        _run("gateway.app:serve", [public], workers=settings.workers, upstream_timeout=settings.upstream_timeout)
 
 
 @main.command()
@@ -177,7 +179,7 @@ def _origin(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _run(app: Any, sockets: list[socket.socket], *, workers: int = 1) -> None:
+def _run(app: Any, sockets: list[socket.socket], *, workers: int = 1, upstream_timeout: float = 10.0) -> None:
     import uvicorn  # noqa: PLC0415 (as above)
 
     from gateway.telemetry import configure_logging  # noqa: PLC0415
@@ -195,7 +197,7 @@ def _run(app: Any, sockets: list[socket.socket], *, workers: int = 1) -> None:
         ws="none",
         lifespan="on",
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+        timeout_graceful_shutdown=ceil(SHUTDOWN_FACTOR * upstream_timeout),
     )
     if workers > 1:
         Workers(config, sockets=sockets).run()

@@ -34,6 +34,7 @@ _TELLING = {
 }
 """Members of a GraphQL error's `extensions` that name something, and where the log has them."""
 
+_loop = logging.getLogger("gateway.loop")
 _request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
@@ -127,6 +128,15 @@ def note_errors(scope: Scope, errors: Iterable[Mapping[str, object]]) -> None:
 def log_bug(logger: logging.Logger, error: BaseException, **details: str) -> None:
     """Log an exception that nobody expected: its type and where it comes from."""
     logger.error(_logfmt(bug=type(error).__qualname__, at=_frames(error.__traceback__), **details))
+
+
+def log_loop_error(_: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:
+    """Log what an event loop tells its exception handler; its own would print values."""
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        log_bug(_loop, error)
+    else:
+        _loop.error(_logfmt(bug=str(context.get("message"))))
 
 
 def configure_logging(level: int = logging.INFO) -> None:

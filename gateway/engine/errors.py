@@ -52,11 +52,17 @@ class Formatter:
         if not errors:
             return []
         redact = self._redactor(text, variables)
-        shown = [_field_error(error, redact, mutation=mutation) for error in errors[: self._limits.errors]]
+        # Those of root fields are bounded as the root fields are, and each tells what became of something.
+        roots = [error for error in errors if len(error.path or ()) <= 1]
+        others = [error for error in errors if len(error.path or ()) > 1]
+        kept = [*roots, *others[: self._limits.errors]]
+        shown = [_field_error(error, redact, mutation=mutation) for error in kept]
         more = len(errors) - len(shown)
         if more:
-            message = f"{more} more errors are not shown: at most {self._limits.errors} are reported."
-            shown.append({"message": message, "extensions": shown[-1]["extensions"]})
+            message = f"{more} more errors are not shown: at most {self._limits.errors} below root fields are reported."
+            outcome = {"outcome": Outcome.APPLIED.value} if mutation else {}
+            extensions = {"code": ErrorCode.INTERNAL_SERVER_ERROR.value, **outcome}
+            shown.append({"message": message, "extensions": extensions})
         return shown
 
     def _redactor(self, text: str, variables: Mapping[str, object] | None) -> Redactor:

@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.engine import DocumentError, Engine, Result
-from gateway.errors import ErrorCode
+from gateway.errors import ErrorCode, Outcome
 from gateway.http.accept import GRAPHQL_RESPONSE, JSON, names_html, negotiate
 from gateway.http.request import (
     Disconnected,
@@ -101,10 +101,25 @@ class GraphQLEndpoint:
             raise Refusal(405, "A mutation must be sent by POST.", ((b"allow", b"POST"),))
         context = self._context(headers.authorization)
         if operation.kind == "mutation":
-            # What was sent upstream cannot be called back: it runs to its end, whether anybody listens or not.
-            return await operation.execute(request.variables, context)
+            return await _run_to_the_end(operation.execute(request.variables, context))
         with _ClientWatch(receive):
             return await operation.execute(request.variables, context)
+
+
+async def _run_to_the_end(mutation: Awaitable[Result]) -> Result:
+    """Run a mutation whether anybody listens or not: what was sent upstream cannot be called back.
+
+    Raises Refusal when it cannot be told what became of it.
+    """
+    try:
+        return await mutation
+    except asyncio.CancelledError:
+        # By the server, which has waited as long as it may; the client is still there.
+        message, status = "The gateway had to leave before the mutation was done.", 503
+    except Exception as error:  # noqa: BLE001 (a bug of ours must not hide that something may have been sent)
+        log_bug(logger, error)
+        message, status = "Internal server error", 500
+    raise Refusal(status, message, code=ErrorCode.INTERNAL_SERVER_ERROR, outcome=Outcome.UNKNOWN)
 
 
 def _wants_page(scope: Scope, headers: Headers) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from starlette.types import Receive, Scope
 
 from gateway.engine import DocumentError
-from gateway.errors import ErrorCode
+from gateway.errors import ErrorCode, Outcome
 from gateway.http.upgrade import NO_UPGRADE, hides_its_body
 
 MAX_BODY = 1_000_000
@@ -28,17 +28,20 @@ class Refusal(Exception):  # noqa: N818 (an answer of ours, no error)
         message: str,
         headers: tuple[tuple[bytes, bytes], ...] = (),
         code: ErrorCode = ErrorCode.BAD_REQUEST,
+        outcome: Outcome | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.code = code
+        self.outcome = outcome
         self.headers = headers
 
     @property
     def errors(self) -> list[dict[str, object]]:
         """What is wrong, formatted as the GraphQL specification says."""
-        return [{"message": self.message, "extensions": {"code": self.code.value}}]
+        extensions = {"code": self.code.value, **({"outcome": self.outcome.value} if self.outcome else {})}
+        return [{"message": self.message, "extensions": extensions}]
 
 
 class Disconnected(Exception):  # noqa: N818 (as Starlette names it)
@@ -53,6 +56,10 @@ class Headers(msgspec.Struct, frozen=True):
     content_type: str
     content_encoding: bytes
     content_length: int
+
+    def __repr__(self) -> str:
+        """Show no token."""
+        return "Headers()"
 
 
 class GraphQLRequest(msgspec.Struct, rename={"operation_name": "operationName"}):

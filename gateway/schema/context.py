@@ -13,9 +13,9 @@ class Context:
     """One GraphQL request: in whose name it speaks, and what it has already read."""
 
     invitations: InvitationsClient
-    authorization: str | None
+    authorization: str | None = field(repr=False)
     """The value of the `Authorization` header, to be passed on and never shown."""
-    _reads: dict[str, asyncio.Future[InvitationV2 | None]] = field(default_factory=dict)
+    _reads: dict[str, asyncio.Future[InvitationV2 | None]] = field(default_factory=dict, repr=False)
 
     async def invitation(self, id: str) -> InvitationV2 | None:
         """Read an invitation, once for all fields of the request that ask for it. Raises InvitationsError."""
