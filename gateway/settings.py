@@ -80,10 +80,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     upstream_url: Annotated[str, AfterValidator(_upstream_url)] = Field(
-        "https://graph.microsoft.com/v1.0", description="base URL of the REST API"
+        "https://graph.microsoft.com/v1.0", max_length=2000, description="base URL of the REST API"
     )
     upstream_proxy: Annotated[SecretStr, AfterValidator(_proxy)] = Field(
-        SecretStr(""), description="URL of an HTTP proxy on the way to the REST API"
+        SecretStr(""), max_length=2000, description="URL of an HTTP proxy on the way to the REST API"
     )
     upstream_timeout: float = Field(
         10.0,
@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     playground: bool = Field(default=True, description="serve GraphiQL to browsers")
     introspection: bool = Field(default=True, description="answer introspection queries")
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)] = Field(
-        (), description="origins whose pages may call the API, separated by commas; * for all"
+        (), max_length=100, description="origins whose pages may call the API, separated by commas; * for all"
     )
 
 
