@@ -182,12 +182,14 @@ def _origin(listener: socket.socket) -> str:
 def _run(app: Any, sockets: list[socket.socket], *, workers: int = 1, upstream_timeout: float = 10.0) -> None:
     import uvicorn  # noqa: PLC0415 (as above)
 
+    from gateway.http.protocol import HttpProtocol  # noqa: PLC0415
     from gateway.telemetry import configure_logging  # noqa: PLC0415
     from gateway.workers import Workers  # noqa: PLC0415
 
     configure_logging()
     config = uvicorn.Config(
         app,
+        http=HttpProtocol,
         factory=isinstance(app, str),
         workers=workers,
         log_config=None,
