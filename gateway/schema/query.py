@@ -44,9 +44,7 @@ def _position(after: str) -> rest.Position:
     try:
         return rest.Position.parse(after)
     except ValueError:
-        raise GatewayError(
-            ErrorCode.BAD_USER_INPUT, "`after` must be a `cursor` or an `endCursor` that this API gave."
-        ) from None
+        raise GatewayError(ErrorCode.BAD_USER_INPUT, "`after` must be a cursor that this API gave.") from None
 
 
 @strawberry.type(description="What can be read.")
