@@ -22,10 +22,10 @@ from support.gateway_process import GatewayProcess, gateway_before_sandbox
 from support.raw_http import RawConnection, request
 from support.requirements import need
 
-DOCUMENTS = 3_000
-LARGE_DOCUMENTS = 2_000
-GROWTH = 100
-"""Megabytes. Without a bound, 2,000 large documents would take several times as much."""
+DOCUMENTS = 1_000
+LARGE_DOCUMENTS = 4_000
+GROWTH = 80
+"""Megabytes; without a bound, a quarter of these documents alone would take twice as much."""
 
 
 @pytest.fixture(scope="module")
