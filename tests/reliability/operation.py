@@ -31,6 +31,7 @@ from support.invitations_upstream import InvitationsUpstream, Reply, Request, js
 CREATE = """mutation ($id: String!) { createInvitation(
   input: { inviter: "a", invitee: "b", message: {}, trackingId: $id }) { trackingId } }"""
 IN_FLIGHT = 16
+UPSTREAM_TIMEOUT = 300  # seconds
 STATUS = {1: -signal.SIGTERM, 2: 0}
 """The exit status after a SIGTERM, by the number of workers: a single process ends by the signal itself."""
 
@@ -88,7 +89,8 @@ class Leaving:
             answer = httpx.post(f"{self.url}/graphql", json=body, headers=headers, timeout=LIMIT, trust_env=False)
         except httpx.TransportError:
             return False
-        if answer.status_code == 500:
+        if answer.status_code == 503:
+            assert answer.json()["errors"][0]["extensions"]["outcome"] == "UNKNOWN"
             return False
         assert answer.json() == {"data": {"createInvitation": {"trackingId": tracking_id}}}
         return True
@@ -106,10 +108,19 @@ class Leaving:
 @contextmanager
 def leaving(upstream: str, workers: int, *, delay: int = 0, limit: int = 300) -> Iterator[Leaving]:
     """Run `serve` with a delay, and with a limit for what is running that is not its own, both in seconds."""
-    start = f"from gateway import cli; cli.SHUTDOWN_TIMEOUT = {limit}; cli.main()"
+    start = f"from gateway import cli; cli.SHUTDOWN_FACTOR = {limit / UPSTREAM_TIMEOUT}; cli.main()"
     words = ["serve", "--port", "0", "--workers", str(workers), "--shutdown-delay", str(delay)]
     process = subprocess.Popen(
-        [sys.executable, "-c", start, *words, "--upstream-url", f"{upstream}/v1.0", "--upstream-timeout", "300"],
+        [
+            sys.executable,
+            "-c",
+            start,
+            *words,
+            "--upstream-url",
+            f"{upstream}/v1.0",
+            "--upstream-timeout",
+            str(UPSTREAM_TIMEOUT),
+        ],
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
