@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from graphql import (
     DocumentNode,
@@ -14,7 +15,10 @@ from graphql import (
     SelectionSetNode,
     Token,
     TokenKind,
+    VariableDefinitionNode,
 )
+
+_Directed: TypeAlias = SelectionNode | VariableDefinitionNode | OperationDefinitionNode | FragmentDefinitionNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +43,8 @@ class Limits:
     """Of an operation with its fragments expanded: they multiply work, and few clients write any."""
     directives: int = 50
     """Of a document: each is validated against the others beside it."""
+    directives_at_once: int = 5
+    """At one place of a document. Two can stand at a field, and none of them twice."""
     comparisons: int = 50_000
     """Steps of the check that fields of one name can be merged: it is quadratic; half a second would be 800,000."""
     list_items: int = 100
@@ -67,6 +73,7 @@ class _Measure:
 
     def __init__(self, document: DocumentNode, nesting: int) -> None:
         self.directives = 0
+        self.directives_at_once = 0
         self._nesting = nesting
         self._fragments: dict[str, _Size] = {}
         self._definitions = {
@@ -83,7 +90,7 @@ class _Measure:
         return total
 
     def _add(self, total: _Size, node: SelectionNode, level: int) -> None:
-        self.directives += len(node.directives or ())
+        self.directives_of(node)
         inner = self._inside(node, level + 1)
         total.nesting = max(total.nesting, 1 + inner.nesting)
         total.fields += inner.fields
@@ -97,6 +104,13 @@ class _Measure:
         else:
             total.outermost += inner.outermost
             total.depth = max(total.depth, inner.depth)
+
+    def directives_of(self, *nodes: _Directed) -> None:
+        """Count the directives that stand at each of the nodes."""
+        for node in nodes:
+            number = len(node.directives or ())
+            self.directives += number
+            self.directives_at_once = max(self.directives_at_once, number)
 
     def _inside(self, node: SelectionNode, level: int) -> _Size:
         if isinstance(node, FragmentSpreadNode):
@@ -120,15 +134,19 @@ def document_refusals(document: DocumentNode, limits: Limits) -> list[GraphQLErr
     for node in document.definitions:
         if isinstance(node, OperationDefinitionNode):
             broken = _broken(measure.selection_set(node.selection_set), limits)
-            measure.directives += sum(len(variable.directives or ()) for variable in node.variable_definitions or ())
+            measure.directives_of(*(node.variable_definitions or ()))
         elif isinstance(node, FragmentDefinitionNode):
             # What it costs is counted where it is used; only its nesting matters to the validation.
             broken = _too_many("levels of selection sets", measure.fragment(node.name.value).nesting, limits.nesting)
         else:
             continue  # validation refuses it
-        measure.directives += len(node.directives or ())
+        measure.directives_of(node)
         errors += [GraphQLError(message, node) for message in broken]
-    errors += [GraphQLError(it) for it in _too_many("directives", measure.directives, limits.directives)]
+    directives = [
+        *_too_many("directives", measure.directives, limits.directives),
+        *_too_many("directives at one place", measure.directives_at_once, limits.directives_at_once),
+    ]
+    errors += [GraphQLError(it) for it in directives]
     return errors + _long_number(document, limits.number_characters)
 
 

@@ -55,6 +55,12 @@ def fits(text: str, limits: Limits | None = None) -> bool:
             "query($a: Int @x) { now @skip(if: true) }",
             "directives: at most 1",
         ),
+        (
+            Limits(directives_at_once=1),
+            "{ now @skip(if: true) }",
+            "query($a: Int @x @x) { now @skip(if: true) }",
+            "directives at one place: at most 1",
+        ),
         (Limits(comparisons=100), "{ now }", f"{{ {'now ' * 20} }}", "at most 100 steps are spent"),
     ],
 )
