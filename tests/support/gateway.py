@@ -21,6 +21,8 @@ from gateway.settings import Settings
 
 TOKEN = "Bearer token-of-the-test"
 LIMIT = 60.0  # seconds that anything may take on a busy machine
+SECRET = re.compile(r"token-of-the-test|5ecret|Jane-Doe|Bearer \S")
+"""What the tests have for tokens and for invitations' texts; no process ever prints or logs it."""
 
 
 class Gateway:
@@ -154,6 +156,7 @@ def started(*words: str, variables: Mapping[str, str] | None = None) -> Iterator
             # With its workers: what a parent that is killed leaves behind would keep the port.
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(LIMIT)
+    assert not SECRET.search(running.output), "there is a secret in what it printed or logged"
 
 
 def _environment(variables: Mapping[str, str] | None) -> dict[str, str]:
