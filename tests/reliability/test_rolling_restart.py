@@ -67,8 +67,8 @@ def test_nginx_sends_a_mutation_to_no_other_gateway_when_the_first_may_have_sent
         behind.stop(PORTS[0], signal.SIGKILL)
         wait_until(lambda: any(answer.done() for answer in answers), "nginx has noticed")
         upstream.released.set()
-        statuses = sorted(answer.result() for answer in answers)
-    assert statuses == [200] * 4 + [502] * 4
+        statuses = {answer.result() for answer in answers}
+    assert statuses == {200, 502}  # not half each: nginx's workers take turns each on its own
     assert sorted(upstream.tracking_ids()) == sorted(map(str, range(8)))
 
 
