@@ -7,7 +7,7 @@ variables or from the REST API, nor the message of an exception, which may hold 
 import asyncio
 import json
 import logging
-import os
+import random
 import re
 import sys
 import time
@@ -90,7 +90,7 @@ class RequestLog:
             await self._app(scope, receive, send)
             self._log.flush()
             return
-        request_id = _given_id(scope) or os.urandom(16).hex()
+        request_id = _given_id(scope) or f"{random.getrandbits(128):032x}"
         _request_id.set(request_id)
         details: dict[str, str] = {}
         scope[_DETAILS] = details

@@ -10,7 +10,6 @@ import asyncio
 import random
 import re
 from collections.abc import Callable
-from os import urandom
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -230,7 +229,7 @@ async def _read(response: httpx.Response) -> bytes:
 
 def _uuid() -> str:
     """Make a random UUID (RFC 9562, version 4), several times faster than by way of `uuid.UUID`."""
-    it = urandom(16).hex()
+    it = f"{random.getrandbits(128):032x}"
     return f"{it[:8]}-{it[8:12]}-4{it[13:16]}-{'89ab'[int(it[16], 16) & 3]}{it[17:20]}-{it[20:]}"
 
 
