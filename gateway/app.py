@@ -77,11 +77,11 @@ def serve() -> ASGIApp:
     """Build what a worker process serves, from the environment; called by uvicorn."""
     configure_logging()
     app = create_app(load_settings())
-    # What is here now stays: the collector need not look through it again. And what a request makes is freed without
-    # the collector's help, so that it need not come after every 700 objects.
+    # What is here now stays: the collector need not look through it again, and is quick. What a request makes is freed
+    # without its help, but for the frames of errors, so that it may come seldom, and then for the old ones, too.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 50)
+    gc.set_threshold(5_000, 2, 2)
     return app
 
 

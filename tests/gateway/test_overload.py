@@ -1,0 +1,59 @@
+"""More operations at once than the gateway is set to run."""
+
+import threading
+
+import httpx
+from support.gateway import LIMIT, TOKEN
+from support.gateway_process import gateway_process
+from support.invitations_upstream import InvitationsUpstream, Request, json_answer
+
+READ = {"query": 'query { invitation(id: "1") { id } }'}
+CREATE = {"query": 'mutation { createInvitation(input: {inviter: "a", invitee: "b", message: {}}) { id } }'}
+
+
+def test_past_the_bound_nothing_is_begun_and_what_runs_is_answered() -> None:
+    both_run = threading.Barrier(3, timeout=LIMIT)
+    go_on = threading.Event()
+
+    def wait(_: Request) -> bytes:
+        both_run.wait()
+        go_on.wait(LIMIT)
+        return json_answer(200, {"id": "1"})
+
+    def ask() -> None:
+        answers.append(httpx.post(url, json=READ, headers={"Authorization": TOKEN}, timeout=LIMIT))
+
+    answers: list[httpx.Response] = []
+    with (
+        InvitationsUpstream(wait) as upstream,
+        gateway_process(
+            "serve", UPSTREAM_URL=f"{upstream.url}/v1.0", UPSTREAM_TIMEOUT=str(LIMIT), MAX_OPERATIONS="2"
+        ) as gateway,
+    ):
+        url = f"{gateway.url}/graphql"
+        running = [threading.Thread(target=ask) for _ in range(2)]
+        for thread in running:
+            thread.start()
+        both_run.wait()
+        refused = [
+            httpx.post(url, json=body, headers={"Authorization": TOKEN}, timeout=LIMIT) for body in (READ, CREATE)
+        ]
+        others = [
+            httpx.get(f"{gateway.url}/healthz", timeout=LIMIT),
+            httpx.get(f"{gateway.url}/readyz", timeout=LIMIT),
+            httpx.get(url, headers={"Accept": "text/html"}, timeout=LIMIT),
+        ]
+        go_on.set()
+        for thread in running:
+            thread.join(LIMIT)
+        afterwards = httpx.post(url, json={"query": "{ __typename }"}, timeout=LIMIT)
+    assert [answer.status_code for answer in refused] == [503, 503]
+    for answer in refused:
+        assert answer.headers["Retry-After"] == "1"
+        assert answer.json() == {
+            "errors": [{"message": "The gateway has too much to do.", "extensions": {"code": "OVERLOADED"}}]
+        }
+    assert [answer.status_code for answer in others] == [200, 200, 200]
+    assert [answer.json() for answer in answers] == [{"data": {"invitation": {"id": "1"}}}] * 2
+    assert len(upstream.calls) == 2
+    assert afterwards.json() == {"data": {"__typename": "Query"}}

@@ -1,0 +1,39 @@
+"""A REST API that does so much and no more, and counts what reached it."""
+
+import threading
+import time
+from collections import Counter
+
+from support.invitations_upstream import InvitationsUpstream, Request, json_answer
+
+WORKERS = 10
+
+
+class Bottleneck(InvitationsUpstream):
+    """Works on `WORKERS` requests at a time, each for `WORKERS / capacity` seconds; the others wait in its own line.
+
+    As a real one does, it goes on with a request that nobody waits for any longer.
+    """
+
+    def __init__(self, capacity: float) -> None:
+        self.times_sent: Counter[str] = Counter()
+        """By the id of a read, and by the `trackingId` of a create."""
+        self.most_at_once = 0
+        """Requests that were there at the same time, those in its line included."""
+        self._seconds = WORKERS / capacity
+        self._workers = threading.Semaphore(WORKERS)
+        self._lock = threading.Lock()
+        self._present = 0
+        super().__init__(self._work)
+
+    def _work(self, request: Request) -> bytes:
+        key = request.json["trackingId"] if request.body else request.target.rpartition("/")[2]
+        with self._lock:
+            self.times_sent[key] += 1
+            self._present += 1
+            self.most_at_once = max(self.most_at_once, self._present)
+        with self._workers:
+            time.sleep(self._seconds)
+        with self._lock:
+            self._present -= 1
+        return json_answer(201 if request.body else 200, {"id": key})
