@@ -1,0 +1,110 @@
+"""Clients that are slow, idle or gone, by the thousand, and what the others notice of them: nothing.
+
+    python tests/reliability/slow_clients.py [--clients 250] [--requests 500]
+
+So many connections of each kind are opened and left alone: idle ones, heads and bodies that stop in the middle,
+clients that ask for much and read nothing, clients that send the end of their connection but stay. Beside them requests
+are sent one after the other, and each must be answered. Then all of them go, and the gateway's sockets must come back.
+Exits with 1 when anything of that was not so.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+if __name__ == "__main__":
+    sys.path[0] = str(Path(__file__).parents[1])
+
+from reliability.async_client import Client
+from reliability.watched import Watched, allow_descriptors, eventually, watched
+from support.invitations_upstream import InvitationsUpstream, always, json_answer
+
+READ = 'query { invitation(id: "1") { id } }'
+HEAD = b"POST /graphql HTTP/1.1\r\nHost: gateway.test\r\nContent-Type: application/json\r\n"
+PAGE = b"GET /graphql?query=%7B__schema%7Btypes%7Bname%20description%7D%7D%7D HTTP/1.1\r\nHost: gateway.test\r\n\r\n"
+
+KINDS: dict[str, bytes] = {
+    "idle": b"",
+    "slow head": HEAD + b"X-Slow: ",
+    "slow body": HEAD + b'Content-Length: 1000\r\n\r\n{"query": "',
+    "slow reader": PAGE * 50,
+    "half-open": PAGE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What came of it."""
+
+    slow: int
+    """Connections that were open beside the requests."""
+    answered: int
+    requests: int
+    left: int
+    """Sockets of the gateway that did not come back."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.slow} slow, idle and half-open clients; {self.answered} of {self.requests} other requests "
+            f"answered; {self.left} sockets left behind"
+        )
+
+
+def run(*, clients: int, requests: int) -> Figures:
+    """Serve `requests` beside so many clients of each kind."""
+    allow_descriptors()
+    with (
+        InvitationsUpstream(always(json_answer(200, {"id": "1"}))) as upstream,
+        watched(upstream.url) as gateway,
+        contextlib.ExitStack() as crowd,
+    ):
+        asyncio.run(_ask(gateway, 1))
+        before = gateway.alive().sockets
+        for kind, first in KINDS.items():
+            for _ in range(clients):
+                crowd.enter_context(_client(gateway, first, half_open=kind == "half-open"))
+        answered = asyncio.run(_ask(gateway, requests))
+        crowd.close()
+        with contextlib.suppress(TimeoutError):
+            eventually(lambda: gateway.alive().sockets <= before)
+        left = max(0, gateway.alive().sockets - before)
+    return Figures(clients * len(KINDS), answered, requests, left)
+
+
+@contextlib.contextmanager
+def _client(gateway: Watched, first: bytes, *, half_open: bool) -> Iterator[None]:
+    with socket.create_connection(("127.0.0.1", gateway.port)) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.sendall(first)
+        if half_open:
+            connection.shutdown(socket.SHUT_WR)
+        yield
+
+
+async def _ask(gateway: Watched, requests: int) -> int:
+    answered = 0
+    async with Client(gateway.port) as client:
+        for _ in range(requests):
+            answer = await client.graphql(READ)
+            answered += answer.json() == {"data": {"invitation": {"id": "1"}}}
+    return answered
+
+
+def main() -> int:
+    """Print the figures, and give the exit status."""
+    parser = argparse.ArgumentParser(description="Serve requests beside clients that are slow, idle or gone.")
+    parser.add_argument("--clients", type=int, default=250, help="of each kind; default: 250")
+    parser.add_argument("--requests", type=int, default=500, help="beside them; default: 500")
+    options = parser.parse_args()
+    figures = run(clients=options.clients, requests=options.requests)
+    print(figures)
+    return 0 if figures.answered == figures.requests and figures.left == 0 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
