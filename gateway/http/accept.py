@@ -1,74 +1,76 @@
-"""Which media type an answer has: RFC 9110, section 12.5.1, and GraphQL over HTTP, "Legacy Watershed"."""
+"""What an answer is sent as: RFC 9110, sections 12.4 and 12.5, and GraphQL over HTTP, "Legacy Watershed"."""
 
-from dataclasses import dataclass
+import re
 from functools import lru_cache
+from typing import Final
 
 GRAPHQL_RESPONSE = "application/graphql-response+json"
 JSON = "application/json"
 HTML = "text/html"
+IDENTITY = "identity"
 
+MAX_READ = 1000
+"""Characters of an `Accept-Encoding` header that are read: more than any client sends."""
 
-@dataclass(frozen=True, slots=True)
-class _Range:
-    """One media range of an `Accept` header."""
-
-    type: str
-    quality: float
+# A weight above 0 (RFC 9110, section 12.4.2); Java's HttpURLConnection leaves out the 0 before the point.
+_WEIGHT: Final = re.compile(r"q=(0?\.[0-9]{1,3}|1(?:\.0{0,3})?)")
 
 
 @lru_cache(maxsize=256)
 def negotiate(accept: str) -> str | None:
     """Choose the media type of a GraphQL answer; None when none is acceptable.
 
-    Without a header, or with an empty one, it is `application/json`, as it is where only a wildcard matches; between
-    two types that are named and liked equally it is `application/graphql-response+json`.
+    Without a header, or with an empty one, it is `application/json`. Between two of equal weight it is
+    `application/graphql-response+json` if that is named, and `application/json` otherwise.
     """
-    ranges = _parse(accept)
-    if not ranges:
+    weights = _weights(accept)
+    if not weights:
         return JSON
-    candidates = [
-        (*_preference(ranges, GRAPHQL_RESPONSE, named=1, wildcard=0), GRAPHQL_RESPONSE),
-        (*_preference(ranges, JSON, named=0, wildcard=1), JSON),
-    ]
-    quality, *_, best = max(candidates)
-    return best if quality > 0 else None
+    anything = weights.get("application/*", weights.get("*/*", 0.0))
+    graphql = weights.get(GRAPHQL_RESPONSE, anything)
+    json = weights.get(JSON, anything)
+    if not graphql and not json:
+        return None
+    if graphql == json:
+        return GRAPHQL_RESPONSE if GRAPHQL_RESPONSE in weights else JSON
+    return GRAPHQL_RESPONSE if graphql > json else JSON
 
 
 @lru_cache(maxsize=256)
 def names_html(accept: str) -> bool:
-    """Say whether the client asks for HTML by name, as a browser does that opens a page."""
-    return any(accepted.type == HTML and accepted.quality > 0 for accepted in _parse(accept))
+    """Return whether the client asks for HTML by name, as a browser does that opens a page."""
+    return _weights(accept).get(HTML, 0.0) > 0
 
 
-def _preference(ranges: list[_Range], media_type: str, *, named: int, wildcard: int) -> tuple[float, int, int]:
-    """Return the quality of the most specific range that matches, how specific it is, and what breaks a tie."""
-    spellings = (media_type, "application/*", "*/*")
-    for specificity, spelling in zip((2, 1, 0), spellings, strict=True):
-        matching = [accepted.quality for accepted in ranges if accepted.type == spelling]
-        if matching:
-            return max(matching), specificity, named if specificity == 2 else wildcard
-    return 0.0, 0, 0
+def best_coding(accept_encoding: str, available: tuple[str, ...]) -> str:
+    """Choose the content coding of the greatest weight, the first one among equals, or `identity`, which is none.
+
+    It is `identity`, too, when the client accepts nothing: a 406 would help nobody.
+    """
+    weights = _weights(accept_encoding[:MAX_READ])
+    anything = weights.get("*", 0.0)
+    best = max((*available, IDENTITY), key=lambda coding: weights.get(coding, anything))
+    return best if weights.get(best, anything) > 0 else IDENTITY
 
 
-def _parse(accept: str) -> list[_Range]:
-    return [_range(text) for text in accept.split(",") if text.strip()]
+def _weights(header: str) -> dict[str, float]:
+    """Return the weight of each media range or content coding in a header, the greatest where one stands twice."""
+    weights: dict[str, float] = {}
+    for item in header.lower().split(","):
+        name, *parameters = (part.strip() for part in item.split(";"))
+        if name:
+            weights[name] = max(weights.get(name, 0.0), _weight(parameters))
+    return weights
 
 
-def _range(text: str) -> _Range:
-    media_type, *parameters = (part.strip().lower() for part in text.split(";"))
-    quality = 1.0
+def _weight(parameters: list[str]) -> float:
+    """Return the weight of one item: 0 where it is malformed, and for JSON in any other charset than UTF-8."""
+    weight = 1.0
     for parameter in parameters:
         name, _, value = (part.strip() for part in parameter.partition("="))
         if name == "charset" and value.strip('"') not in ("utf-8", "utf8"):
-            quality = 0.0
+            weight = 0.0
         elif name == "q":
-            quality = min(quality, _quality(value))
-    return _Range(media_type, quality)
-
-
-def _quality(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        return 0.0
-    return value if 0 <= value <= 1 else 0.0
+            found = _WEIGHT.fullmatch(parameter)
+            weight = min(weight, float(found[1]) if found else 0.0)
+    return weight

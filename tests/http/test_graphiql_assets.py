@@ -107,6 +107,20 @@ def test_an_asset_is_kept_for_ever_under_its_version(client: httpx.Client, folde
         ("", None),
         ("br;q=0, gzip;q=0", None),
         ("br;q=nonsense", None),
+        ("br;q=1.1, gzip;q=0.1", "gzip"),
+        ("br;q=0.9999, gzip;q=0.1", "gzip"),
+        ("br;level=1;q=0, gzip", "gzip"),
+        ("br;q=0;q=1, gzip;q=0.1", "gzip"),
+        ("br;q=0, br", "br"),
+        ("br;q=0.1, gzip;q=0.2, *;q=0.3", None),
+        ("br;q=0.1, identity;q=0.2", None),
+        ("br;q=0.2, identity;q=0.2", "br"),
+        ("br;q=0.1, *;q=0", "br"),
+        ("identity;q=0, gzip", "gzip"),
+        ("identity;q=0, *", "br"),
+        ("identity;q=0", None),  # nothing is accepted then; an answer is better than none
+        ("identity;q=0, deflate", None),
+        ("x, " * 1000 + "gzip", None),  # that much is not read
         ("deflate, zstd", None),
     ],
 )
@@ -118,6 +132,12 @@ def test_an_asset_is_compressed_as_the_client_asks(
 
     assert asset.headers.get("content-encoding") == coding
     assert int(asset.headers["content-length"]) == len(content)
+
+
+def test_several_accept_encoding_headers_are_one_list(client: httpx.Client, folder: str) -> None:
+    headers = [("Accept-Encoding", "identity;q=0.5"), ("Accept-Encoding", "gzip")]
+
+    assert client.get(f"{folder}editor.worker.js", headers=headers).headers["content-encoding"] == "gzip"
 
 
 def test_the_codings_of_an_asset_have_the_same_content(client: httpx.Client, folder: str) -> None:

@@ -9,6 +9,31 @@ JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 
+# A weight is 0 to 1 with three decimals at the most, and no spaces (RFC 9110, section 12.4.2).
+MALFORMED_WEIGHTS = [
+    "q",
+    "q=",
+    "q=.",
+    "q=2",
+    "q=-1",
+    "q=-0.5",
+    "q=+1",
+    "q=1.1",
+    "q=1.001",
+    "q=1.0000",
+    "q=0.5000",
+    "q=00.5",
+    "q=1e-1",
+    "q=0_1",
+    "q=0x1",
+    "q=nan",
+    "q=inf",
+    'q="1"',
+    "q=1 1",
+    "q =1",
+    "q= 1",
+]
+
 ACCEPTED = {
     JSON: JSON,
     GRAPHQL: GRAPHQL,
@@ -25,13 +50,29 @@ ACCEPTED = {
     f"{GRAPHQL};q=0.5,{JSON};q=0.501": JSON,
     f"{GRAPHQL} ; q=0.8 , {JSON} ; q=0.7": GRAPHQL,
     f"{GRAPHQL}, */*;q=0.1": GRAPHQL,
+    f"{GRAPHQL}, */*": GRAPHQL,
+    f"{GRAPHQL}, application/*": GRAPHQL,
     f"{JSON}, */*": JSON,
+    f"{JSON}, application/*": JSON,
+    f"{JSON};q=0.1, application/*": GRAPHQL,
+    f"{JSON};q=0.1, application/*;q=0.1, */*": JSON,
+    f"{JSON};q=0, application/*, */*;q=0": GRAPHQL,
     f"{GRAPHQL};q=0.1, */*": JSON,
     f"{JSON};q=0, */*": GRAPHQL,
     f"{GRAPHQL};q=0, */*": JSON,
     f"{GRAPHQL};q=0, application/*;q=0.2": JSON,
     "text/plain, application/*;q=0.2": JSON,
     f"{GRAPHQL};charset=utf-16, {JSON}": JSON,
+    f"{JSON};q=0, {JSON}": JSON,
+    f"{JSON}, {JSON};q=0": JSON,
+    f"{JSON}, {GRAPHQL};q=0.5, {JSON};q=0.1": JSON,
+    f"{JSON};charset=latin-1, {JSON}": JSON,
+    f"{JSON};q=1.": JSON,
+    f"{JSON};q=1.000": JSON,
+    f"{JSON};Q=0.5, {GRAPHQL};q=0.4": JSON,
+    f"{JSON};version=1": JSON,
+    "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2": JSON,  # Java's HttpURLConnection
+    ", ,": JSON,
     BROWSER: JSON,
 }
 
@@ -45,10 +86,15 @@ UNACCEPTABLE = [
     f"{JSON};q=0, {GRAPHQL};q=0.0",
     "*/*;q=0",
     f"{JSON};q=0, {GRAPHQL};q=0, */*",
-    f"{JSON};q=2",
-    f"{JSON};q=nan",
-    f"{JSON};q=-1",
+    f"{JSON};q=0.",
+    f"{JSON};q=.000",
     f"{JSON};charset=latin-1",
+    f"{JSON};charset=latin-1;q=1",
+    f"{JSON};q=1;charset=latin-1",
+    f"{JSON};q=0;q=1",
+    f"{JSON};q=1;q=0",
+    "application/*;q=0, */*",
+    *(f"{JSON};{malformed}" for malformed in MALFORMED_WEIGHTS),
 ]
 
 NOT_EXECUTED = {

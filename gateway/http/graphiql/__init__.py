@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from gateway.http.graphiql.encoding import best_coding
+from gateway.http.accept import IDENTITY, best_coding
 
 __all__ = ["GraphiQL"]
 
@@ -84,8 +84,8 @@ class GraphiQL:
         media_type = _MEDIA_TYPES[Path(file).suffix]
         if file in _OURS:
             return Response((_HERE / file).read_bytes(), headers=headers, media_type=media_type)
-        coding = best_coding(request.headers.get("accept-encoding", ""), tuple(_SUFFIXES))
-        if coding is None:
+        coding = best_coding(",".join(request.headers.getlist("accept-encoding")), tuple(_SUFFIXES))
+        if coding == IDENTITY:
             return Response(gzip.decompress(_built(file, "gzip")), headers=headers, media_type=media_type)
         return Response(_built(file, coding), headers={**headers, "Content-Encoding": coding}, media_type=media_type)
 
