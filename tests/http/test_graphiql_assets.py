@@ -3,6 +3,7 @@
 import gzip
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]  # it comes without types
 import httpx
@@ -14,7 +15,7 @@ from starlette.routing import Route
 from support.requirements import need
 from support.servers import serve_app
 
-from gateway.http.graphiql import GraphiQL
+from gateway.http.graphiql import GraphiQL, _version
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -150,6 +151,22 @@ def test_the_codings_of_an_asset_have_the_same_content(client: httpx.Client, fol
     assert len(raw["br"]) < len(raw["gzip"]) < len(raw["identity"])
 
 
+@pytest.mark.parametrize("file", BUILT + OURS)
+def test_a_file_is_read_and_unpacked_once(
+    client: httpx.Client, folder: str, file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def contents() -> list[bytes]:
+        codings = ("br", "gzip", "identity")
+        answers = [client.get(folder + file, headers={"Accept-Encoding": coding}) for coding in codings]
+        return [answer.raise_for_status().content for answer in answers]
+
+    first = contents()
+    monkeypatch.setattr("gateway.http.graphiql._ASSETS", tmp_path)
+    monkeypatch.setattr("gateway.http.graphiql._HERE", tmp_path)
+
+    assert contents() == first
+
+
 def test_a_head_has_the_headers_of_a_get_and_no_content(client: httpx.Client, folder: str) -> None:
     got = client.get(f"{folder}graphiql.js")
     head = client.head(f"{folder}graphiql.js")
@@ -205,7 +222,9 @@ def test_a_gateway_without_the_assets_says_how_to_get_them(
 
     with serve_app(app(upstream="https://graph.microsoft.com/v1.0", sandbox=False)) as url:
         page = httpx.get(f"{url}/graphql", trust_env=False)
+        script = httpx.get(f"{url}/graphiql/{_version()}/graphiql.js", trust_env=False)
 
     assert page.status_code == 503
     assert len(page.text.splitlines()) == 1
     assert "pip install" in page.text
+    assert script.status_code == 404

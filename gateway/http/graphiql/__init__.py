@@ -6,6 +6,7 @@ The page needs no inline script and no other host. GraphiQL's own files are writ
 
 import gzip
 import hashlib
+from functools import cache
 from html import escape
 from pathlib import Path
 from string import Template
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from gateway.http.accept import IDENTITY, best_coding
 
@@ -26,6 +28,7 @@ _OURS: Final = frozenset({"page.css", "page.js"})
 _BUILT: Final = frozenset({"graphiql.css", "graphiql.js", "editor.worker.js", "graphql.worker.js", "json.worker.js"})
 _MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
 _SUFFIXES: Final = {"br": ".br", "gzip": ".gz"}
+_PIECE: Final = 65_536
 
 # Workers obey the policy of their own response, not the page's: it goes with every answer.
 _SECURITY: Final = {
@@ -58,6 +61,7 @@ class GraphiQL:
 
     def __init__(self, *, upstream: str, sandbox: bool) -> None:
         self._version = _version()
+        self._built = _BUILT if (_ASSETS / "manifest.json").is_file() else frozenset[str]()
         header = _SANDBOX if sandbox else _UPSTREAM.substitute(upstream=escape(_shown(upstream)))
         self._html = Template((_HERE / "page.html").read_text(encoding="utf-8")).substitute(
             version=self._version, header=header, api="sandbox" if sandbox else "upstream"
@@ -66,7 +70,7 @@ class GraphiQL:
     def page(self) -> Response:
         """Answer with the HTML page; with a 503 and one line when the gateway was never built."""
         headers = {**_SECURITY, "Cache-Control": "no-store", "Vary": "Accept"}
-        if not (_ASSETS / "manifest.json").is_file():
+        if not self._built:
             text = "GraphiQL's files are missing: install the gateway with pip (pip install -e . in a checkout)."
             return PlainTextResponse(text, 503, headers)
         return HTMLResponse(self._html, headers=headers)
@@ -75,22 +79,38 @@ class GraphiQL:
         """Give the routes of the page's assets, to be mounted beside the page."""
         return [Route("/graphiql/{version}/{file}", self._asset)]
 
-    def _asset(self, request: Request) -> Response:
+    async def _asset(self, request: Request) -> Response:
         """Answer with one file, compressed as the client prefers; no other version's path ever shows this one's."""
         file = request.path_params["file"]
-        if request.path_params["version"] != self._version or file not in _OURS | _BUILT:
+        if request.path_params["version"] != self._version or file not in _OURS | self._built:
             return PlainTextResponse("Not found", 404, _SECURITY)
         headers = {**_SECURITY, "Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
-        media_type = _MEDIA_TYPES[Path(file).suffix]
-        if file in _OURS:
-            return Response((_HERE / file).read_bytes(), headers=headers, media_type=media_type)
-        coding = best_coding(",".join(request.headers.getlist("accept-encoding")), tuple(_SUFFIXES))
-        if coding == IDENTITY:
-            return Response(gzip.decompress(_built(file, "gzip")), headers=headers, media_type=media_type)
-        return Response(_built(file, coding), headers={**headers, "Content-Encoding": coding}, media_type=media_type)
+        coding = IDENTITY
+        if file in self._built:
+            coding = best_coding(",".join(request.headers.getlist("accept-encoding")), tuple(_SUFFIXES))
+        if coding != IDENTITY:
+            headers["Content-Encoding"] = coding
+        return _InPieces(_content(file, coding), headers=headers, media_type=_MEDIA_TYPES[Path(file).suffix])
 
 
-def _built(file: str, coding: str) -> bytes:
+class _InPieces(Response):
+    """Sends its body in pieces, each when the client has taken those before it; none is a copy."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (Starlette's own)
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        body = memoryview(self.body)
+        for start in range(0, len(body), _PIECE):
+            end = start + _PIECE
+            await send({"type": "http.response.body", "body": body[start:end], "more_body": end < len(body)})
+
+
+@cache
+def _content(file: str, coding: str) -> bytes:
+    """Return a file as it is sent, from memory: all files in all codings are 13 MB."""
+    if file in _OURS:
+        return (_HERE / file).read_bytes()
+    if coding == IDENTITY:
+        return gzip.decompress(_content(file, "gzip"))
     return (_ASSETS / (file + _SUFFIXES[coding])).read_bytes()
 
 

@@ -1,0 +1,74 @@
+"""Clients that ask for GraphiQL's largest file and do not read it."""
+
+import re
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+from support.gateway_process import GatewayProcess, gateway_process
+from support.raw_http import LIMIT
+from support.requirements import need
+
+CLIENTS = 100
+MEGABYTE = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def alone() -> Iterator[GatewayProcess]:
+    """Run a gateway whose memory nobody else uses."""
+    with gateway_process("serve") as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def script(alone: GatewayProcess) -> str:
+    """Give the path of GraphiQL's script."""
+    page = httpx.get(f"{alone.url}/graphql", headers={"Accept": "text/html"}, trust_env=False, timeout=LIMIT)
+    need(page.is_success, "GraphiQL's assets are missing: the gateway is not installed")
+    found = re.search(r'src="(graphiql/[0-9a-f]{16}/graphiql\.js)"', page.text)
+    assert found
+    return f"/{found[1]}"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc to read a process's memory in")
+def test_clients_that_do_not_read_pin_no_copies_and_are_sent_the_rest_when_they_do(
+    alone: GatewayProcess, script: str
+) -> None:
+    whole = httpx.get(
+        alone.url + script, headers={"Accept-Encoding": "identity"}, trust_env=False, timeout=LIMIT
+    ).content
+    assert len(whole) > 4 * MEGABYTE
+    before = resident(alone)
+
+    with ExitStack() as stack:
+        clients = [stack.enter_context(asking_for(script, alone.port)) for _ in range(CLIENTS)]
+        started = [client.recv(1) for client in clients]  # so the gateway has begun to answer every one
+
+        assert started == [b"H"] * CLIENTS
+        assert resident(alone) - before < 40 * MEGABYTE
+        assert httpx.get(f"{alone.url}/healthz", trust_env=False, timeout=LIMIT).text == "ok\n"
+        assert the_rest(clients[0]).partition(b"\r\n\r\n")[2] == whole
+
+
+def asking_for(path: str, port: int) -> socket.socket:
+    """Ask for an uncompressed file over a connection that takes little before it is read."""
+    client = socket.socket()
+    client.settimeout(LIMIT)
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", port))
+    client.sendall(f"GET {path} HTTP/1.1\r\nHost: gateway.test\r\nConnection: close\r\n\r\n".encode())
+    return client
+
+
+def the_rest(client: socket.socket) -> bytes:
+    """Read until the gateway closes."""
+    return b"".join(iter(lambda: client.recv(65_536), b""))
+
+
+def resident(gateway: GatewayProcess) -> int:
+    """Return the bytes of memory that the gateway's process has."""
+    status = Path(f"/proc/{gateway.command.process.pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
