@@ -8,7 +8,9 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 from support.browser import CHROMIUM, CHROMIUM_OPTIONS, GraphiQLPage, only_this_machine
 from support.gateway import started
+from support.invitations_upstream import InvitationsUpstream, always
 from support.requirements import need
+from support.scripted_upstream import answer
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +24,20 @@ def dev() -> Iterator[str]:
 def serve(dev: str) -> Iterator[str]:
     """Give the base URL of `invitations-gateway serve` in front of the sandbox of `dev`."""
     with started("serve", "--port", "0", variables={"GATEWAY_UPSTREAM_URL": f"{dev}/v1.0"}) as command:
+        yield command.url_before("/graphql")
+
+
+@pytest.fixture
+def counting() -> Iterator[InvitationsUpstream]:
+    """Give a REST API that refuses whatever reaches it, and counts it."""
+    with InvitationsUpstream(always(answer(403))) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def counted(counting: InvitationsUpstream) -> Iterator[str]:
+    """Give the base URL of `invitations-gateway serve` in front of `counting`."""
+    with started("serve", "--port", "0", variables={"GATEWAY_UPSTREAM_URL": f"{counting.url}/v1.0"}) as command:
         yield command.url_before("/graphql")
 
 

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from support.browser import LIMIT, GraphiQLPage
+from support.invitations_upstream import InvitationsUpstream
 from support.servers import serve_app
 
 Open = Callable[[], GraphiQLPage]
@@ -228,13 +229,35 @@ def test_a_token_goes_with_every_request_and_is_never_stored(graphiql: Open, dev
     assert TOKEN not in again.text_of("request-headers.json")
 
 
-def test_the_mutation_examples_in_front_of_a_real_api_name_nobody(graphiql: Open, serve: str) -> None:
-    page = graphiql().open(f"{serve}/graphql")
+@pytest.mark.parametrize(
+    ("example", "missing"), [("CreateInvitation", {"inviter", "invitee", "message"}), ("UpdateInvitation", {"id"})]
+)
+def test_one_press_sends_nothing_to_a_real_api(
+    counting: InvitationsUpstream, counted: str, graphiql: Open, example: str, missing: set[str]
+) -> None:
+    page = graphiql().open(f"{counted}/graphql")
+    page.token.fill(TOKEN)
+    page.choose_tab(example)
 
+    answer = page.run()
+
+    assert {error["extensions"]["code"] for error in answer["errors"]} == {"BAD_USER_INPUT"}
+    named = {field for error in answer["errors"] for field in re.findall("required field '(\\w+)'", error["message"])}
+    assert named == missing
+    assert counting.requests == []
+
+
+def test_a_person_who_types_the_variables_sends_one_invitation(
+    counting: InvitationsUpstream, counted: str, graphiql: Open
+) -> None:
+    page = graphiql().open(f"{counted}/graphql")
+    page.token.fill(TOKEN)
     page.choose_tab("CreateInvitation")
+    page.type_into("Variables", json.dumps({"input": {"inviter": "a", "invitee": "b", "message": {}}}))
 
-    typed = json.loads(page.text_of("variables.json"))["input"]
-    assert (typed["inviter"], typed["invitee"]) == ("", "")
+    page.run()
+
+    assert [call.method for call in counting.calls] == ["POST"]
 
 
 def read(gateway: str, invitation: str) -> dict[str, str]:

@@ -39,6 +39,8 @@ def only_this_machine(context: BrowserContext, complaints: list[str]) -> None:
 
 
 def _note(complaints: list[str], kind: str, text: str) -> None:
+    if text.endswith("status of 400 (Bad Request)"):
+        return  # the gateway refused an operation, and the page shows why
     if kind in {"error", "warning", "assert"}:
         complaints.append(f"console {kind}: {text}")
 

@@ -26,6 +26,9 @@ const invitation = `id
 
 const json = (value) => JSON.stringify(value, null, 2);
 
+// In front of a real API the required variables are absent: the gateway refuses what is sent by a press too many.
+const toType = (missing) => (sandbox ? "" : `# Type ${missing} below.\n`);
+
 // One operation in each tab, so that the run button never has to ask which.
 const examples = [
   {
@@ -53,7 +56,7 @@ query ListInvitations($first: Int, $after: String) {
     variables: json({ first: 5, after: null }),
   },
   {
-    query: `mutation CreateInvitation(
+    query: `${toType("inviter, invitee and message")}mutation CreateInvitation(
   $input: CreateInvitationInput!
 ) {
   createInvitation(input: $input) {
@@ -62,15 +65,17 @@ query ListInvitations($first: Int, $after: String) {
 }
 `,
     variables: json({
-      input: {
-        inviter: sandbox ? "urn:li:person:ada" : "",
-        invitee: sandbox ? "urn:li:email:grace@example.com" : "",
-        message: { invitationMessage: { body: sandbox ? "I'd like to add you to my network." : "" } },
-      },
+      input: sandbox
+        ? {
+            inviter: "urn:li:person:ada",
+            invitee: "urn:li:email:grace@example.com",
+            message: { invitationMessage: { body: "I'd like to add you to my network." } },
+          }
+        : {},
     }),
   },
   {
-    query: `# Absent properties stay as they are,
+    query: `${toType("the id and what changes")}# Absent properties stay as they are,
 # null clears them.
 mutation UpdateInvitation(
   $input: UpdateInvitationInput!
@@ -81,10 +86,12 @@ mutation UpdateInvitation(
 }
 `,
     variables: json({
-      input: {
-        id: sandbox ? "59acd300-aef4-5e67-b54c-cfb02088acdc" : "", // the sandbox's first invitation
-        message: { invitationMessage: { body: sandbox ? "Shall we have a coffee?" : "" } },
-      },
+      input: sandbox
+        ? {
+            id: "59acd300-aef4-5e67-b54c-cfb02088acdc", // the sandbox's first invitation
+            message: { invitationMessage: { body: "Shall we have a coffee?" } },
+          }
+        : {},
     }),
   },
 ];
