@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from support.gateway import Gateway, running_gateway
@@ -13,6 +13,8 @@ from support.invitations_upstream import InvitationsUpstream, Reply, Request, al
 from support.servers import serve_app
 
 from gateway import sandbox
+from gateway.invitations.model import InvitationPage
+from gateway.invitations.paging import Position, slice_page
 
 COLLECTION = "/v1.0/linkedIn/invitations"
 QUERY = """query ($first: Int, $after: String) { invitations(first: $first, after: $after) {
@@ -162,6 +164,14 @@ def test_rows_that_went_away_are_no_error(gateway: Gateway, upstream: Invitation
     assert not found["pageInfo"]["hasNextPage"]
 
 
+def test_an_empty_list_has_no_cursors(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+    upstream.expect(always(page([])))
+    for after in (None, Position("$skiptoken=a").cursor()):
+        found = read(gateway, after=after)["pageInfo"]
+        assert not found["hasNextPage"]
+        assert (found["startCursor"], found["endCursor"]) == (None, None)
+
+
 def test_a_query_of_a_link_is_sent_on_exactly_as_it_is(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     opaque = "$skiptoken=a%2Fb%20c+d&%24filter=x%20eq%20%27y%27&$top=3&empty=&a=b?c/d:e@f"
     upstream.expect(replying(page(["1"], f"{upstream.url}{COLLECTION}?{opaque}"), page(["2"])))
@@ -222,11 +232,34 @@ def test_a_link_that_leads_elsewhere_is_an_invalid_response_and_nothing_goes_the
         assert other.accepted == 0
 
 
-def test_a_link_that_names_the_default_port_stays_at_home() -> None:
+def test_a_link_whose_scheme_is_in_capitals_stays_at_home() -> None:
     with InvitationsUpstream() as upstream, running_gateway(upstream.url) as gateway:
         upstream.expect(replying(page(["1"], f"HTTP://127.0.0.1:{upstream.port}{COLLECTION}?a=b"), page(["2"])))
         found = read(gateway)
         assert ids(read(gateway, after=found["pageInfo"]["endCursor"])) == ["2"]
+
+
+@pytest.mark.parametrize(
+    ("base", "link"),
+    [
+        ("https://graph.example", "https://graph.example:443"),
+        ("https://graph.example:443", "https://graph.example"),
+        ("http://localhost", "http://localhost:80"),
+    ],
+)
+def test_a_port_that_is_the_default_one_may_be_left_out(base: str, link: str) -> None:
+    content = InvitationPage(value=[], next_link=f"{link}{COLLECTION}?a=b")
+
+    found = slice_page(content, Position("$top=1"), 1, urlsplit(base + COLLECTION))
+
+    assert found.end == Position("a=b")
+
+
+def test_a_port_that_is_the_default_one_of_another_scheme_may_not_be_left_out() -> None:
+    content = InvitationPage(value=[], next_link=f"https://graph.example:80{COLLECTION}?a=b")
+
+    with pytest.raises(ValueError, match="leaves the collection"):
+        slice_page(content, Position("$top=1"), 1, urlsplit(f"https://graph.example{COLLECTION}"))
 
 
 def encoded(text: str) -> str:

@@ -168,6 +168,16 @@ def test_a_create_fills_in_the_time_and_a_tracking_id_where_they_are_absent_or_n
     assert sent(upstream)["trackingId"] != first["trackingId"]
 
 
+def test_a_create_whose_created_is_given_is_last_modified_now(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+    upstream.expect(always(GOOD))
+    before = time.time_ns() // 1_000_000
+    gateway.data(CREATE, {"input": REQUIRED | {"created": 1}})
+    after = time.time_ns() // 1_000_000
+    created = sent(upstream)
+    assert created["created"] == 1
+    assert before <= created["lastModified"] <= after
+
+
 def test_a_create_sends_what_is_given_even_where_it_is_empty_or_zero(
     gateway: Gateway, upstream: InvitationsUpstream
 ) -> None:

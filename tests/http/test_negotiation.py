@@ -1,9 +1,14 @@
 """Which media type an answer has, and what that does to its status."""
 
+import json
+
 import httpx
 import pytest
 from support.gateway_process import GatewayProcess, gateway_before_sandbox
 from support.requirements import need
+
+from gateway.engine import Result
+from gateway.http.response import answer
 
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
@@ -168,6 +173,17 @@ def test_what_was_executed_and_failed_has_data_and_is_a_200(
     assert response.status_code == 200
     assert response.json()["data"] == {"invitation": None}
     assert response.json()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize("media_type", [JSON, GRAPHQL])
+def test_what_was_executed_is_a_200_though_its_data_is_null(media_type: str) -> None:
+    # No field of this schema can make all of `data` null, so that it takes the function itself.
+    errors: list[dict[str, object]] = [{"message": "It failed."}]
+
+    made = answer(Result(data=None, errors=errors, executed=True), media_type)
+
+    assert made.status == 200
+    assert json.loads(made.body) == {"errors": errors, "data": None}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""One read for all fields of a request that ask for the same invitation, and what becomes of those that wait."""
+
+import asyncio
+import gc
+from collections.abc import Coroutine
+from typing import Any, cast
+
+import pytest
+from support.gateway import LIMIT
+
+from gateway.invitations import InvitationsClient, InvitationV2
+from gateway.schema import Context
+
+
+class Client:
+    """Reads an invitation when it is told to, and counts."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.result: asyncio.Future[InvitationV2 | None] = asyncio.get_running_loop().create_future()
+
+    async def get(self, _id: str, _authorization: str | None) -> InvitationV2 | None:
+        self.reads += 1
+        return await self.result
+
+
+def reading(client: Client) -> Context:
+    return Context(cast("InvitationsClient", client), "Bearer of-the-test")
+
+
+async def begun(work: Coroutine[Any, Any, InvitationV2 | None]) -> asyncio.Task[InvitationV2 | None]:
+    """Run a task until it waits."""
+    task = asyncio.ensure_future(work)
+    await asyncio.sleep(0)
+    return task
+
+
+def test_a_field_that_stops_waiting_leaves_the_read_to_the_others() -> None:
+    async def scenario() -> None:
+        client = Client()
+        context = reading(client)
+        first, second, third = [await begun(context.invitation("1")) for _ in range(3)]
+
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        client.result.set_result(InvitationV2(id="1"))
+
+        async with asyncio.timeout(LIMIT):
+            assert await first == await third == InvitationV2(id="1")
+        assert client.reads == 1
+
+    asyncio.run(scenario())
+
+
+def test_fields_that_wait_for_a_read_that_is_cancelled_wait_no_longer() -> None:
+    async def scenario() -> None:
+        context = reading(Client())
+        first, second = [await begun(context.invitation("1")) for _ in range(2)]
+
+        first.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            async with asyncio.timeout(LIMIT):
+                await second
+        assert first.cancelled()
+
+    asyncio.run(scenario())
+
+
+def test_a_read_that_fails_and_that_nobody_else_waits_for_is_no_error_of_the_event_loop() -> None:
+    async def scenario() -> None:
+        noticed: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: noticed.append(context))
+        client = Client()
+        client.result.set_exception(OSError("no connection"))
+
+        with pytest.raises(OSError, match="no connection"):
+            await reading(client).invitation("1")
+
+        del client  # it holds the error, and so what the error passed through
+        gc.collect()
+        assert noticed == []
+
+    asyncio.run(scenario())
