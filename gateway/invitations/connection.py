@@ -14,44 +14,13 @@ from typing import TypeAlias, cast
 import httptools
 import httpx
 
+from gateway.invitations.answer import Response, ResponseTooLarge
+
 Origin: TypeAlias = tuple[str, str, int]
 """Scheme, host and port."""
 
 MAX_HEAD_BYTES = 65_536
 """Of an answer's status line and headers; servers and proxies usually allow 8 to 64 KiB."""
-
-
-_READ = httpx.ByteStream(b"")
-
-
-class ResponseTooLarge(httpx.RemoteProtocolError):
-    """The answer is larger than the limit; the rest of it was not read.
-
-    `response` is the answer without its body, or None when its head was not complete.
-    """
-
-    def __init__(self, message: str, response: httpx.Response | None) -> None:
-        super().__init__(message)
-        self.response = response
-
-
-class Response(httpx.Response):
-    """An `httpx.Response` that has been read, and whose headers are made when somebody looks at them."""
-
-    def __init__(self, status_code: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        super().__init__(status_code, stream=_READ)
-        self._fields = headers
-        self._content = body
-        self.is_closed = self.is_stream_consumed = True
-
-    @property
-    def headers(self) -> httpx.Headers:
-        """The answer's headers."""
-        return httpx.Headers(self._fields)
-
-    @headers.setter
-    def headers(self, _: httpx.Headers) -> None:
-        """Ignore the empty ones that httpx's constructor sets."""
 
 
 class Connection(asyncio.Protocol):
@@ -190,7 +159,7 @@ class Connection(asyncio.Protocol):
         elif self._received > MAX_HEAD_BYTES and sum(len(n) + len(v) + 4 for n, v in self._headers) > MAX_HEAD_BYTES:
             self._fail_as_too_large(f"The answer's head is larger than {MAX_HEAD_BYTES} bytes.")
         elif not self._expects_body:
-            self._settle(Response(status, self._headers, b""))  # not reusable: the parser waits for a body
+            self._settle(Response(status, self._headers, b"", self.abort))  # not reusable: the parser waits for a body
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""
@@ -209,8 +178,9 @@ class Connection(asyncio.Protocol):
     def _response(self, status: int) -> httpx.Response:
         body = b"".join(self._body)
         if self._encoded:  # httpx decodes it when it is read
-            return httpx.Response(status, headers=self._headers, stream=httpx.ByteStream(body))
-        return Response(status, self._headers, body)
+            stream = httpx.ByteStream(body)
+            return httpx.Response(status, headers=self._headers, stream=stream, extensions={"discard": self.abort})
+        return Response(status, self._headers, body, self.abort)
 
     def _is_framed(self) -> bool:
         return any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in self._headers)
@@ -223,7 +193,7 @@ class Connection(asyncio.Protocol):
         self.abort()
 
     def _fail_as_too_large(self, message: str) -> None:
-        head = Response(self._parser.get_status_code(), self._headers, b"") if self._head_complete else None
+        head = Response(self._parser.get_status_code(), self._headers, b"", self.abort) if self._head_complete else None
         self._fail(ResponseTooLarge(message, head))
 
     def _settle(self, result: httpx.Response | httpx.TransportError) -> None:

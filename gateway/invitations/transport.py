@@ -28,7 +28,8 @@ from collections import deque
 
 import httpx
 
-from gateway.invitations.connection import Connection, Origin, ResponseTooLarge
+from gateway.invitations.answer import ResponseTooLarge
+from gateway.invitations.connection import Connection, Origin
 from gateway.invitations.serialize import serialize
 from gateway.invitations.tunnel import Proxy
 
@@ -49,7 +50,8 @@ class Transport(httpx.AsyncBaseTransport):
     byte written to the last byte of the body; `write` is part of it. The `deadline` extension (the event loop's time)
     bounds all of them together, so that a caller's time limit does not need to cancel a request and thereby forget
     whether it was sent. With the `new_connection` extension no pooled connection is used. A cancelled request closes
-    its connection.
+    its connection. The answer's `discard` extension is a function that closes its connection at once, for an answer
+    that belongs to another request.
 
     At most `max_connections` are open or being opened; who waits for one is served in order. One that was idle for
     `idle_seconds` is closed: the default is below the 5 seconds of many servers, so that a request rarely meets a
