@@ -22,14 +22,14 @@ for http to a proxy in clear, and loses a place in its pool for good with each T
 """
 
 import asyncio
-import contextlib
 import ssl
-from collections import deque
+from collections import OrderedDict
 
 import httpx
 
 from gateway.invitations.answer import ResponseTooLarge
 from gateway.invitations.connection import Connection, Origin
+from gateway.invitations.idle import IdleConnections
 from gateway.invitations.serialize import serialize
 from gateway.invitations.tunnel import Proxy
 
@@ -76,8 +76,8 @@ class Transport(httpx.AsyncBaseTransport):
         self._ssl_context = ssl_context
         self._proxy = Proxy(proxy) if proxy else None
         self._slots = 0  # connections that are open, being opened, or promised to a waiter
-        self._idle: list[Connection] = []  # the longest idle first
-        self._waiters: deque[tuple[Origin, asyncio.Future[Connection | None]]] = deque()
+        self._idle = IdleConnections()
+        self._waiters: OrderedDict[asyncio.Future[Connection | None], Origin] = OrderedDict()
         self._open: set[Connection] = set()
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
@@ -123,12 +123,13 @@ class Transport(httpx.AsyncBaseTransport):
     async def _acquire(self, origin: Origin, request: httpx.Request) -> Connection:
         """Return a connection, and with it a slot that the caller has to give back."""
         new = request.extensions.get("new_connection", False)
-        connection = None if new else self._take_idle(origin)
+        connection = None if new else self._idle.take(origin)
         if connection is None:
             if self._slots < self._max_connections:
                 self._slots += 1
-            elif self._idle:  # of another origin: its slot changes hands
-                self._idle.pop(0).abort()
+            elif (other := self._idle.oldest()) is not None:  # its slot changes hands
+                self._idle.remove(other)
+                other.abort()
             else:
                 connection = await self._wait(origin, request)
         if connection is not None:
@@ -137,24 +138,15 @@ class Transport(httpx.AsyncBaseTransport):
             connection.abort()
         return await self._connect(origin, request)
 
-    def _take_idle(self, origin: Origin) -> Connection | None:
-        """Take the connection that was used last: the likeliest to live, and the others can expire."""
-        for index in range(len(self._idle) - 1, -1, -1):
-            if self._idle[index].origin == origin:
-                return self._idle.pop(index)
-        return None
-
     async def _wait(self, origin: Origin, request: httpx.Request) -> Connection | None:
         """Wait in line for a connection to the origin, or for the slot to open one (None)."""
         waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
-        entry = (origin, waiter)
-        self._waiters.append(entry)
+        self._waiters[waiter] = origin
         try:
             async with asyncio.timeout_at(_until(request, "pool")):
                 return await waiter
         except BaseException as error:
-            with contextlib.suppress(ValueError):
-                self._waiters.remove(entry)
+            self._waiters.pop(waiter, None)
             if waiter.done() and not waiter.cancelled():  # what came too late is the next one's
                 self._give_back(waiter.result())
             if isinstance(error, TimeoutError):
@@ -198,7 +190,7 @@ class Transport(httpx.AsyncBaseTransport):
         if connection is not None:
             connection.idle_until = now + self._idle_seconds
         while self._waiters:
-            origin, waiter = self._waiters.popleft()
+            waiter, origin = self._waiters.popitem(last=False)
             if waiter.done():
                 continue
             if connection is not None and connection.origin != origin:
@@ -209,7 +201,7 @@ class Transport(httpx.AsyncBaseTransport):
         if connection is None:
             self._slots -= 1
             return
-        self._idle.append(connection)
+        self._idle.add(connection)
         if self._sweeper is None:
             self._sweeper = asyncio.get_running_loop().call_at(connection.idle_until, self._sweep)
 
@@ -217,16 +209,16 @@ class Transport(httpx.AsyncBaseTransport):
         """Close what has been idle for too long."""
         self._sweeper = None
         loop = asyncio.get_running_loop()
-        while self._idle and self._idle[0].idle_until <= loop.time():
-            self._idle.pop(0).abort()
+        while (oldest := self._idle.oldest()) is not None and oldest.idle_until <= loop.time():
+            self._idle.remove(oldest)
+            oldest.abort()
             self._give_back(None)
-        if self._idle and not self._closed:
-            self._sweeper = loop.call_at(self._idle[0].idle_until, self._sweep)
+        if oldest is not None and not self._closed:
+            self._sweeper = loop.call_at(oldest.idle_until, self._sweep)
 
     def _lost(self, connection: Connection) -> None:
         self._open.discard(connection)
-        if connection in self._idle:
-            self._idle.remove(connection)
+        if self._idle.remove(connection):
             self._give_back(None)
 
     def _tls(self) -> ssl.SSLContext:

@@ -1,0 +1,107 @@
+"""The pool with thousands of connections and waiters: what one of them costs does not depend on how many there are."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+import pytest
+from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
+from support.transports import GENEROUS, LOOPS, Run, request_to, until
+from support.upstream_faults import HANGING
+
+from gateway.invitations.connection import Connection, Origin
+from gateway.invitations.idle import IdleConnections
+from gateway.invitations.transport import Transport
+
+every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
+
+
+async def growth(cpu_time: Callable[[int], Awaitable[float]], size: int, times: int) -> float:
+    """Return by how much the CPU time of each grows when there are so many times as many: 1 is no growth."""
+    few = min([await cpu_time(size) for _ in range(3)])
+    many = await cpu_time(size * times)
+    return many / few / times
+
+
+@every_loop
+@pytest.mark.parametrize("order", ["newest first", "oldest first"])
+def test_twenty_thousand_waiters_that_leave_cost_no_more_each_than_a_few(run: Run, order: str) -> None:
+    async def main() -> None:
+        async with Transport(max_response_bytes=1000, max_connections=1) as transport:
+            holder = asyncio.create_task(transport.handle_async_request(request_to(upstream.url)))
+            await until(lambda: upstream.requests)
+
+            async def leaving(count: int) -> float:
+                request = request_to(upstream.url)
+                waiters = [asyncio.create_task(transport.handle_async_request(request)) for _ in range(count)]
+                await until(lambda: transport.connections["waiting"] == count)
+                started = time.process_time()
+                for waiter in reversed(waiters) if order == "newest first" else waiters:
+                    waiter.cancel()
+                await asyncio.wait(waiters)
+                assert transport.connections["waiting"] == 0
+                return time.process_time() - started
+
+            # A queue that is searched for each makes it 10.
+            assert await growth(leaving, 2_000, 10) < 4
+            holder.cancel()
+            await asyncio.wait([holder])
+
+    with ScriptedUpstream(HANGING["reads and hangs"]) as upstream:
+        run(main())
+    assert len(upstream.requests) == 1
+
+
+def test_twenty_thousand_idle_connections_are_lost_and_taken_at_the_cost_of_a_few() -> None:
+    def connection(number: int) -> Connection:
+        return Connection(("http", f"host-{number % 7}", 80), max_response_bytes=1, on_lost=lambda _: None)
+
+    async def emptied(count: int) -> float:
+        idle = IdleConnections()
+        connections = [connection(number) for number in range(count)]
+        for one in connections:
+            idle.add(one)
+        started = time.process_time()
+        for one in connections[count // 2 :]:
+            assert idle.remove(one)
+            assert not idle.remove(one)
+        for number in range(count // 4):
+            origin: Origin = ("http", f"host-{number % 7}", 80)
+            taken = idle.take(origin)
+            assert taken is not None
+            assert taken.origin == origin
+            assert idle.oldest() is connections[0]
+        while (oldest := idle.oldest()) is not None:
+            idle.remove(oldest)
+        assert idle.take(("http", "host-0", 80)) is None
+        return time.process_time() - started
+
+    async def main() -> None:
+        assert await growth(emptied, 2_000, 10) < 4
+
+    asyncio.run(main())
+
+
+@every_loop
+def test_waiters_among_whom_others_left_are_served_in_order(run: Run) -> None:
+    async def main() -> None:
+        async with Transport(max_response_bytes=1000, max_connections=1) as transport:
+            calls = [
+                asyncio.create_task(transport.handle_async_request(request_to(upstream.url, target=f"/{i}")))
+                for i in range(30)
+            ]
+            await until(lambda: transport.connections["waiting"] == 29)
+            for call in calls[1::2]:
+                call.cancel()
+            go.set()
+            await asyncio.wait(calls)
+
+    def script(connection: UpstreamConnection) -> None:
+        go.wait(GENEROUS)
+        answering(answer())(connection)
+
+    go = threading.Event()
+    with ScriptedUpstream(script) as upstream:
+        run(main())
+    assert [request.split()[1] for request in upstream.requests] == [b"/%d" % i for i in range(0, 30, 2)]
