@@ -45,7 +45,8 @@ class Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._parser: httptools.HttpResponseParser
-        self._is_readable: Callable[[], bool]
+        self.is_readable: Callable[[], bool]
+        """Tells whether the kernel has something to read."""
         self._answer: asyncio.Future[httpx.Response] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._expects_body = True
@@ -82,7 +83,7 @@ class Connection(asyncio.Protocol):
         """
         if not self.reusable or self._transport.is_closing() or self._loop.time() >= self.idle_until:
             return False
-        return not self._is_readable()
+        return not self.is_readable()
 
     def abort(self) -> None:
         """Close the connection at once, without waiting for anything that is still to be written."""
@@ -97,7 +98,7 @@ class Connection(asyncio.Protocol):
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
         self._parser = httptools.HttpResponseParser(self)
-        self._is_readable = _readability(transport.get_extra_info("socket").fileno())
+        self.is_readable = _readability(transport.get_extra_info("socket").fileno())
         self.reusable = True
 
     def data_received(self, data: bytes) -> None:

@@ -29,14 +29,13 @@ import httpx
 
 from gateway.invitations.answer import ResponseTooLarge
 from gateway.invitations.connection import Connection, Origin
+from gateway.invitations.dial import Dialer
 from gateway.invitations.idle import IdleConnections
+from gateway.invitations.patience import TURNS, Within
 from gateway.invitations.serialize import serialize
 from gateway.invitations.tunnel import Proxy
 
 __all__ = ["ResponseTooLarge", "Transport"]
-
-_TURNS_TO_CLOSE = 20
-"""Of the event loop, in which it reports the end of an aborted connection: one, or a few with TLS."""
 
 _PORTS = {"http": 80, "https": 443}
 
@@ -73,8 +72,8 @@ class Transport(httpx.AsyncBaseTransport):
         self._max_response_bytes = max_response_bytes
         self._max_connections = max_connections
         self._idle_seconds = idle_seconds
-        self._ssl_context = ssl_context
         self._proxy = Proxy(proxy) if proxy else None
+        self._dialer = Dialer(self._new, ssl_context=ssl_context, proxy=self._proxy)
         self._slots = 0  # connections that are open, being opened, or promised to a waiter
         self._idle = IdleConnections()
         self._waiters: OrderedDict[asyncio.Future[Connection | None], Origin] = OrderedDict()
@@ -116,7 +115,7 @@ class Transport(httpx.AsyncBaseTransport):
             self._sweeper.cancel()
         for connection in tuple(self._open):
             connection.abort()
-        for _ in range(_TURNS_TO_CLOSE):
+        for _ in range(TURNS):  # in which the loop reports the end of an aborted connection
             if self._open:
                 await asyncio.sleep(0)
 
@@ -143,10 +142,12 @@ class Transport(httpx.AsyncBaseTransport):
         waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._waiters[waiter] = origin
         try:
-            async with asyncio.timeout_at(_until(request, "pool")):
+            async with Within(_until(request, "pool")):
                 return await waiter
         except BaseException as error:
             self._waiters.pop(waiter, None)
+            if isinstance(error, TimeoutError) and waiter.done() and not waiter.cancelled():
+                return waiter.result()
             if waiter.done() and not waiter.cancelled():  # what came too late is the next one's
                 self._give_back(waiter.result())
             if isinstance(error, TimeoutError):
@@ -154,35 +155,20 @@ class Transport(httpx.AsyncBaseTransport):
             raise
 
     async def _connect(self, origin: Origin, request: httpx.Request) -> Connection:
-        scheme, host, port = origin
-
-        def new() -> Connection:
-            return Connection(
-                origin,
-                max_response_bytes=self._max_response_bytes,
-                on_lost=self._lost,
-            )
-
         try:
-            context = self._tls() if scheme == "https" else None
-            async with asyncio.timeout_at(_until(request, "connect")):
-                if self._proxy and context:
-                    connection = await self._proxy.connect(new, host, port, context)
-                else:
-                    _, connection = await asyncio.get_running_loop().create_connection(new, host, port, ssl=context)
-        except BaseException as error:
+            connection = await self._dialer.connect(origin, _until(request, "connect"))
+        except BaseException:
             self._give_back(None)
-            if isinstance(error, TimeoutError):
-                raise httpx.ConnectTimeout("The connection was not made in time.") from error
-            if isinstance(error, OSError | ValueError):  # ValueError: a host that cannot be a name
-                raise httpx.ConnectError(f"The connection could not be made: {error}") from error
             raise
-        if connection.reusable and not self._closed:
-            self._open.add(connection)
-            return connection
-        connection.abort()
-        self._give_back(None)
-        raise httpx.ConnectError("The connection was closed before the request was written.")
+        if self._closed:
+            connection.abort()
+            self._give_back(None)
+            raise httpx.ConnectError("The transport was closed before the request was written.")
+        self._open.add(connection)
+        return connection
+
+    def _new(self, origin: Origin) -> Connection:
+        return Connection(origin, max_response_bytes=self._max_response_bytes, on_lost=self._lost)
 
     def _give_back(self, connection: Connection | None) -> None:
         """Pass a slot, with its connection when that can be used again, to who waits longest, or keep it."""
@@ -220,13 +206,6 @@ class Transport(httpx.AsyncBaseTransport):
         self._open.discard(connection)
         if self._idle.remove(connection):
             self._give_back(None)
-
-    def _tls(self) -> ssl.SSLContext:
-        if self._ssl_context is None:
-            self._ssl_context = ssl.create_default_context()
-            self._ssl_context.minimum_version = ssl.TLSVersion.TLSv1_2
-            self._ssl_context.set_alpn_protocols(["http/1.1"])
-        return self._ssl_context
 
 
 def _until(request: httpx.Request, phase: str) -> float | None:

@@ -15,6 +15,7 @@ from support.scripted_upstream import Script, ScriptedUpstream, UpstreamConnecti
 from support.transports import GENEROUS, LOOPS, Run, request_to, until
 from support.upstream_faults import HANGING, sending, sending_then
 
+from gateway.invitations.dial import tls_context
 from gateway.invitations.transport import Transport
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
@@ -467,7 +468,7 @@ def test_over_tls_an_answer_without_framing_is_not_taken_for_whole(
 
 
 def test_tls_is_verified_at_1_2_or_later_and_offers_http_1_1() -> None:
-    context = new()._tls()
+    context = tls_context()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2

@@ -1,0 +1,117 @@
+"""Makes connections: name, TCP, TLS, through a proxy where there is one.
+
+All addresses of a name are tried, the next one when the one before has failed or has not answered for a quarter of a
+second (RFC 8305): one that is dead must not use up the time that the others need.
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+from aiohappyeyeballs import start_connection
+
+from gateway.invitations.addresses import Addresses
+from gateway.invitations.connection import Connection, Origin
+from gateway.invitations.patience import TURNS, Within
+from gateway.invitations.reasons import DialError, FailureLog
+from gateway.invitations.tunnel import Proxy
+
+NEXT_ADDRESS_AFTER = 0.25
+"""Seconds: RFC 8305's "Connection Attempt Delay"."""
+
+
+class Dialer:
+    """Makes connections on which nothing has been written."""
+
+    def __init__(
+        self, new: Callable[[Origin], Connection], *, ssl_context: ssl.SSLContext | None, proxy: Proxy | None
+    ) -> None:
+        self._new = new
+        self._ssl_context = ssl_context
+        self._proxy = proxy
+        self._addresses = Addresses()
+        self._failures = FailureLog()
+
+    async def connect(self, origin: Origin, until: float | None) -> Connection:
+        """Make a connection. Raises `httpx.ConnectTimeout` after `until` (the loop's time), or `httpx.ConnectError`."""
+        _, host, port = origin
+        address = self._proxy.address if self._proxy else (host, port)
+        attempt = _Attempt()
+        try:
+            async with Within(until):
+                return await self._connect(origin, address, attempt)
+        except (OSError, ValueError, RuntimeError) as error:  # uvloop has RuntimeError for some of them
+            self._addresses.failed(*address, attempt.peer)
+            self._failures.add(host, port, attempt.step, error, self._ssl_context)
+            if isinstance(error, TimeoutError):
+                raise httpx.ConnectTimeout("The connection was not made in time.") from error
+            raise httpx.ConnectError(f"The connection could not be made: {error}") from error
+
+    async def _connect(self, origin: Origin, address: tuple[str, int], attempt: "_Attempt") -> Connection:
+        scheme, host, port = origin
+        loop = asyncio.get_running_loop()
+        context = self._tls() if scheme == "https" else None
+        attempt.step = "name"
+        found = await self._addresses.find(*address)
+        attempt.step = "tcp"
+        sock = await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_AFTER)
+        try:
+            attempt.peer = sock.getpeername()
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._proxy:
+                attempt.step = "proxy"
+                await self._proxy.open_tunnel(sock, host, port)
+        except BaseException:
+            sock.close()
+            raise
+        attempt.step = "tls" if context else "ready"
+        server_hostname = host if context else None
+        _, connection = await loop.create_connection(
+            lambda: self._new(origin), sock=sock, ssl=context, server_hostname=server_hostname
+        )
+        attempt.step = "ready"
+        try:
+            silent = await _is_silent(connection)
+        except BaseException:
+            connection.abort()
+            raise
+        if not silent:
+            connection.abort()
+            raise DialError("not-ready", "The connection was closed, or had bytes on it, before it was used.")
+        self._addresses.worked(*address, found, attempt.peer)
+        return connection
+
+    def _tls(self) -> ssl.SSLContext:
+        if self._ssl_context is None:
+            self._ssl_context = tls_context()
+        return self._ssl_context
+
+
+class _Attempt:
+    """How far an attempt to connect came."""
+
+    step = "tls"
+    peer: Any = None
+
+
+def tls_context() -> ssl.SSLContext:
+    """Return what verifies servers by the system's authorities."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+async def _is_silent(connection: Connection) -> bool:
+    """Tell whether a connection is open, and has nothing on it that nobody asked for.
+
+    What there is to read may be TLS's own, such as session tickets: the loop has to read it to tell.
+    """
+    for _ in range(TURNS):
+        if not connection.reusable or not connection.is_readable():
+            return connection.reusable
+        await asyncio.sleep(0)
+    return False

@@ -1,0 +1,362 @@
+"""How connections are made: all addresses of a name, what worked first, and a line in the log when none was made."""
+
+import asyncio
+import contextlib
+import logging
+import re
+import socket
+import ssl
+import sys
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from support.certificates import self_signed
+from support.connect_proxy import connect_proxy
+from support.requirements import need
+from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
+from support.transports import GENEROUS, LOOPS, Run, request_to, until
+
+from gateway.invitations import addresses, dial, reasons
+from gateway.invitations.addresses import MAX_HOSTS, Addresses
+from gateway.invitations.connection import Connection
+from gateway.invitations.transport import Transport
+
+every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
+
+CLEAN = {"open": 0, "idle": 0, "slots": 0, "waiting": 0}
+
+
+def new(*, tls: ssl.SSLContext | None = None, proxy: str | None = None) -> Transport:
+    return Transport(max_response_bytes=1_000_000, ssl_context=tls, proxy=proxy)
+
+
+class Certificates:
+    def __init__(self, folder: Path) -> None:
+        self.server, certificate = self_signed(folder, "DNS:localhost")
+        self.client = ssl.create_default_context(cafile=certificate)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+@contextlib.contextmanager
+def dead_address(host: str, port: int) -> Iterator[None]:
+    """Listen with an accept queue that is full: the system drops what would connect."""
+    need(sys.platform == "linux", "only Linux has all of 127.0.0.0/8 and lets a full backlog hang")
+    with socket.create_server((host, port), backlog=0), socket.socket() as first:
+        first.connect((host, port))
+        yield
+
+
+@contextlib.contextmanager
+def hanging_upstream(host: str, port: int, tried: list[str]) -> Iterator[None]:
+    """Accept connections, and say nothing on them."""
+    with socket.create_server((host, port)) as listener:
+        accepted = []
+
+        def accept() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    accepted.append(listener.accept()[0])
+                    tried.append(host)
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for sock in accepted:
+                sock.close()
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Names and their addresses, in order, instead of those of the name service."""
+    known: dict[str, list[str]] = {}
+
+    async def look_up(host: str, port: int) -> list[Any]:
+        await asyncio.sleep(0)
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port)) for address in known[host]
+        ]
+
+    monkeypatch.setattr(addresses, "_look_up", look_up)
+    return known
+
+
+def open_sockets() -> int:
+    folder = Path("/proc/self/fd")
+    need(folder.exists(), "there is no /proc to count sockets in")
+    count = 0
+    for descriptor in folder.iterdir():
+        with contextlib.suppress(OSError):
+            count += descriptor.readlink().name.startswith("socket:")
+    return count
+
+
+async def post(transport: Transport, url: str, seconds: float = GENEROUS) -> int:
+    response = await transport.handle_async_request(
+        request_to(url, timeout=seconds, read=GENEROUS, new_connection=True)
+    )
+    return response.status_code
+
+
+@every_loop
+def test_a_name_with_a_dead_address_is_reached_by_another_and_what_worked_is_tried_first(
+    run: Run, names: dict[str, list[str]]
+) -> None:
+    starts: list[str] = []
+
+    async def main() -> None:
+        sockets = open_sockets()
+        async with new() as transport:
+            url = f"http://api.test:{upstream.port}"
+            assert await post(transport, url) == 201
+            # Now first in the list: nothing has to be waited for.
+            starts.extend(info[4][0] for info in await transport._dialer._addresses.find("api.test", upstream.port))
+            for _ in range(3):
+                assert await post(transport, url) == 201
+        await until(lambda: transport.connections == CLEAN)
+        await until(lambda: upstream.open_connections == 0)
+        await until(lambda: open_sockets() <= sockets)
+
+    with ScriptedUpstream(answering(answer(201))) as upstream, dead_address("127.0.0.2", upstream.port):
+        names["api.test"] = ["127.0.0.2", "127.0.0.1"]
+        run(main())
+    assert len(upstream.requests) == 4
+    assert starts == ["127.0.0.1", "127.0.0.2"]
+
+
+@every_loop
+def test_a_refusing_address_is_passed_over_and_forgotten_is_what_stops_working(
+    run: Run, names: dict[str, list[str]]
+) -> None:
+    async def main() -> None:
+        async with new() as transport:
+            url = f"http://api.test:{upstream.port}"
+            names["api.test"] = ["127.0.0.2", "127.0.0.1"]
+            assert await post(transport, url) == 200
+            names["api.test"] = ["127.0.0.2"]  # the one that worked is gone
+            with pytest.raises(httpx.ConnectError):
+                await post(transport, url)
+            names["api.test"] = ["127.0.0.3", "127.0.0.2", "127.0.0.1"]
+            assert await post(transport, url) == 200
+
+    with ScriptedUpstream(answering(answer())) as upstream:
+        run(main())
+    assert len(upstream.requests) == 2
+
+
+@every_loop
+def test_an_address_that_accepts_and_then_hangs_in_tls_comes_last_the_next_time(
+    run: Run, names: dict[str, list[str]], certificates: Certificates
+) -> None:
+    tried: list[str] = []
+
+    async def main() -> None:
+        async with new(tls=certificates.client) as transport:
+            url = f"https://localhost:{upstream.port}"
+            with pytest.raises(httpx.ConnectTimeout):
+                await post(transport, url, seconds=1)
+            for _ in range(3):
+                assert await post(transport, url) == 200
+
+    with (
+        ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream,
+        hanging_upstream("127.0.0.2", upstream.port, tried),
+    ):
+        names["localhost"] = ["127.0.0.2", "127.0.0.1"]
+        run(main())
+    assert tried == ["127.0.0.2"]
+    assert len(upstream.requests) == 3
+
+
+@every_loop
+def test_a_proxys_dead_address_is_passed_over_too(
+    run: Run, names: dict[str, list[str]], certificates: Certificates
+) -> None:
+    async def main() -> None:
+        async with new(tls=certificates.client, proxy=f"http://proxy.test:{proxy.port}") as transport:
+            assert await post(transport, f"https://localhost:{upstream.port}") == 200
+
+    with (
+        ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream,
+        connect_proxy() as proxy,
+        dead_address("127.0.0.2", proxy.port),
+    ):
+        names["proxy.test"] = ["127.0.0.2", "127.0.0.1"]
+        run(main())
+    assert len(upstream.requests) == len(proxy.requests) == 1
+
+
+@every_loop
+def test_races_that_are_cancelled_or_lost_leave_no_sockets_behind(run: Run, names: dict[str, list[str]]) -> None:
+    async def main() -> None:
+        sockets = open_sockets()
+        async with new() as transport:
+            dead, alive = (f"http://{name}.test:{upstream.port}" for name in ("dead", "alive"))
+            for pause in (0.0, 0.01, 0.3):
+                calls = [asyncio.create_task(post(transport, dead)) for _ in range(5)]
+                await asyncio.sleep(pause)
+                for call in calls:
+                    call.cancel()
+                await asyncio.wait(calls)
+            for _ in range(5):
+                with pytest.raises(httpx.ConnectTimeout):
+                    await post(transport, dead, seconds=0.05)
+            assert set(await asyncio.gather(*(post(transport, alive) for _ in range(10)))) == {200}
+            assert len(asyncio.all_tasks()) == 1
+        assert transport.connections == CLEAN
+        await until(lambda: upstream.open_connections == 0)
+        await until(lambda: open_sockets() <= sockets)
+
+    with ScriptedUpstream(answering(answer())) as upstream, dead_address("127.0.0.2", upstream.port):
+        names["dead.test"] = ["127.0.0.2", "127.0.0.2"]
+        names["alive.test"] = ["127.0.0.2", "127.0.0.1", "127.0.0.1"]
+        run(main())
+    assert len(upstream.requests) == 10
+
+
+def test_what_is_remembered_of_addresses_is_bounded() -> None:
+    async def main() -> None:
+        memory = Addresses()
+        for number in range(10 * MAX_HOSTS):
+            found = await memory.find("127.0.0.1", number)
+            memory.worked(f"{number}.test", number, found, ("127.0.0.2", number))
+            memory.failed(f"{number}.test", number, ("127.0.0.2", number))
+        assert len(memory._memory) == MAX_HOSTS
+
+    asyncio.run(main())
+
+
+def refused_url() -> str:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def logged(caplog: pytest.LogCaptureFixture, run: Run, transport_of: Callable[[], Transport], url: str) -> str:
+    """Return the one line that the log has of a request that could not be sent."""
+
+    async def main() -> None:
+        async with transport_of() as transport:
+            with pytest.raises((httpx.ConnectError, httpx.ConnectTimeout)):
+                await post(transport, url, seconds=2)
+
+    caplog.clear()
+    run(main())
+    (line,) = [record for record in caplog.records if record.name == "gateway.transport"]
+    assert line.levelno == logging.WARNING
+    return line.getMessage()
+
+
+@every_loop
+def test_the_log_says_why_no_connection_was_made(
+    run: Run, certificates: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    def line(url: str, tls: ssl.SSLContext | None = None, proxy: str | None = None) -> str:
+        return logged(caplog, run, lambda: new(tls=tls, proxy=proxy), url)
+
+    assert line("http://api.invalid").startswith("no_connection=dns step=name host=api.invalid port=80 detail=")
+    assert line(refused_url()).startswith("no_connection=refused step=tcp host=127.0.0.1 port=")
+    with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
+        self_made = line(f"https://localhost:{upstream.port}")
+        assert re.search(r'^no_connection=tls step=tls .* detail="verify code 18: self.signed certificate', self_made)
+        misnamed = line(upstream.url, certificates.client)
+        assert re.search(r'^no_connection=tls step=tls .* detail="verify code 64: IP address mismatch', misnamed)
+    with ScriptedUpstream(UpstreamConnection.wait_until_client_closes) as upstream:
+        assert line(upstream.url.replace("http", "https")).startswith("no_connection=timeout step=tls ")
+    with ScriptedUpstream(UpstreamConnection.reset) as upstream:
+        assert line(upstream.url.replace("http", "https")).startswith("no_connection=reset step=tls ")
+    with ScriptedUpstream(answering(answer(407))) as upstream:
+        refused = line("https://localhost:1", proxy=upstream.url.replace("//", "//user:secret-word@"))
+        assert refused.startswith("no_connection=proxy step=proxy host=localhost port=1 ")
+        assert "407" in refused
+        assert "secret-word" not in caplog.text
+        assert b64encode(b"user:secret-word").decode() not in caplog.text
+
+
+def test_the_log_says_that_there_is_no_authority_to_trust(
+    certificates: Certificates, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        line = logged(caplog, asyncio.run, lambda: new(tls=context), f"https://localhost:{upstream.port}")
+    assert "no certificate authority is loaded" in line
+
+
+def test_a_flood_of_failures_does_not_fill_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = refused_url()
+
+    async def main() -> None:
+        async with new() as transport:
+            for _ in range(50):
+                with pytest.raises(httpx.ConnectError):
+                    await post(transport, url)
+            with pytest.raises(httpx.ConnectError):
+                await post(transport, "http://api.invalid")
+            monkeypatch.setattr(reasons, "QUIET_SECONDS", 0.0)
+            with pytest.raises(httpx.ConnectError):
+                await post(transport, url)
+
+    asyncio.run(main())
+    kinds = [record.getMessage().split()[0] for record in caplog.records]
+    assert kinds == ["no_connection=refused", "no_connection=dns", "no_connection=refused"]
+    assert caplog.records[-1].getMessage().endswith("unlogged=49")
+
+
+@every_loop
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+def test_a_server_that_speaks_before_it_is_asked_is_sent_nothing(
+    run: Run, certificates: Certificates, *, secure: bool
+) -> None:
+    spoken = threading.Event()
+
+    def script(connection: UpstreamConnection) -> None:
+        connection.send(answer(201, b'{"id":"of somebody else"}'))
+        spoken.set()
+        while connection.read_request() is not None:
+            connection.send(answer(201))
+
+    async def main() -> None:
+        # Connecting takes until the server has spoken. Without TLS, the loop has not seen it: the kernel has.
+        original = dial._is_silent
+
+        async def slowly(connection: Connection) -> bool:
+            if secure:
+                await until(lambda: not connection.reusable)
+            spoken.wait(GENEROUS)
+            return await original(connection)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dial, "_is_silent", slowly)
+            async with new(tls=certificates.client) as transport:
+                with pytest.raises(httpx.ConnectError):
+                    await post(transport, f"http{'s' * secure}://localhost:{upstream.port}")
+                await until(lambda: transport.connections == CLEAN)
+
+    with ScriptedUpstream(script, tls=certificates.server if secure else None) as upstream:
+        run(main())
+    assert upstream.requests == []
+
+
+@every_loop
+def test_session_tickets_are_no_answer(run: Run, certificates: Certificates) -> None:
+    async def main() -> None:
+        async with new(tls=certificates.client) as transport:
+            for _ in range(30):
+                assert await post(transport, f"https://localhost:{upstream.port}") == 200
+
+    with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
+        run(main())
+    assert len(upstream.requests) == 30
