@@ -16,6 +16,9 @@ import httpx
 
 from gateway.invitations.answer import Response, ResponseTooLarge
 
+MAX_LATE_TURNS = 100
+"""Turns of the event loop, after a stall, to read what the kernel has: megabytes, at least 64 KiB in a turn."""
+
 Origin: TypeAlias = tuple[str, str, int]
 """Scheme, host and port."""
 
@@ -48,7 +51,7 @@ class Connection(asyncio.Protocol):
         self.is_readable: Callable[[], bool]
         """Tells whether the kernel has something to read."""
         self._answer: asyncio.Future[httpx.Response] | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._expects_body = True
         self._head_complete = False
         self._encoded = False
@@ -59,10 +62,10 @@ class Connection(asyncio.Protocol):
     def exchange(self, request: bytes, until: float | None, *, expects_body: bool) -> asyncio.Future[httpx.Response]:
         """Write a request; the future becomes its answer, with its whole body.
 
-        `until` is the loop's time at which the last byte of the answer has to be here; `expects_body` is false for
-        HEAD. From here on the request counts as sent. The future fails with `httpx.ReadTimeout`; `httpx.ReadError`
-        when the connection was lost before the answer was whole; `httpx.RemoteProtocolError` when the answer is
-        not HTTP/1; `ResponseTooLarge`. Whoever stops waiting for it must `abort()` the connection.
+        `until` is the loop's time at which the last byte of the answer has to be here, be it unread; `expects_body` is
+        false for HEAD. From here on the request counts as sent. The future fails with `httpx.ReadTimeout`;
+        `httpx.ReadError` when the connection was lost before the answer was whole; `httpx.RemoteProtocolError` when the
+        answer is not HTTP/1; `ResponseTooLarge`. Whoever stops waiting for it must `abort()` the connection.
         """
         self._answer = answer = self._loop.create_future()
         self.reusable = False
@@ -71,7 +74,7 @@ class Connection(asyncio.Protocol):
         self._received = 0
         self._body = []
         if until is not None:
-            self._timer = self._loop.call_at(until, self._time_is_up)
+            self._timer = self._loop.call_at(until, self._time_is_up, MAX_LATE_TURNS)
         self._transport.write(request)
         return answer
 
@@ -186,7 +189,10 @@ class Connection(asyncio.Protocol):
     def _is_framed(self) -> bool:
         return any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in self._headers)
 
-    def _time_is_up(self) -> None:
+    def _time_is_up(self, turns: int) -> None:
+        if turns and self.is_readable():
+            self._timer = self._loop.call_soon(self._time_is_up, turns - 1)
+            return
         self._fail(httpx.ReadTimeout("The answer was not whole when the time was up."))
 
     def _fail(self, error: httpx.TransportError) -> None:

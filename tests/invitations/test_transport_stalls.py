@@ -1,0 +1,193 @@
+"""A stall of the event loop: what came in time counts, although the loop sees it late."""
+
+import asyncio
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+from support.certificates import self_signed
+from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
+from support.transports import GENEROUS, LOOPS, Run, request_to, until
+
+from gateway.invitations.transport import Transport
+
+every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
+plain_and_tls = pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+
+LIMIT = 1.5
+"""Seconds that something may take; the loop stands still for longer."""
+
+
+class Certificates:
+    def __init__(self, folder: Path) -> None:
+        self.server, certificate = self_signed(folder, "IP:127.0.0.1")
+        self.client = ssl.create_default_context(cafile=certificate)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def stand_still(until: float, *, after: Callable[[], object]) -> None:
+    """Block the event loop soon, first for what another thread does, then until a time.
+
+    It is blocked where other people's bytes are read: uvloop then runs its timers before it reads on.
+    """
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+
+    def block() -> None:
+        loop.remove_reader(ours)
+        ours.close()
+        theirs.close()
+        after()
+        assert loop.time() < until, "the machine is too slow for this test"
+        time.sleep(until - loop.time())
+
+    loop.add_reader(ours, block)
+    theirs.send(b"x")
+
+
+@every_loop
+@plain_and_tls
+def test_an_answer_that_came_while_the_loop_stood_still_is_not_late(
+    run: Run, certificates: Certificates, *, secure: bool
+) -> None:
+    body = b"x" * 50_000
+
+    def script(connection: UpstreamConnection) -> None:
+        for _ in range(2):
+            connection.read_request()
+            go.wait(GENEROUS)
+            connection.send(answer(201, body))
+            sent.set()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with Transport(max_response_bytes=1_000_000, ssl_context=certificates.client) as transport:
+            began = loop.time()
+            call = asyncio.create_task(transport.handle_async_request(request_to(upstream.url, read=LIMIT)))
+            await until(lambda: upstream.requests)
+            go.set()
+            stand_still(began + LIMIT + 0.5, after=lambda: sent.wait(GENEROUS))
+            response = await call
+            assert (response.status_code, response.content) == (201, body)
+            assert (await transport.handle_async_request(request_to(upstream.url))).status_code == 201
+
+    go, sent = threading.Event(), threading.Event()
+    with ScriptedUpstream(script, tls=certificates.server if secure else None) as upstream:
+        run(main())
+    assert (len(upstream.requests), upstream.accepted) == (2, 1)
+
+
+@every_loop
+def test_half_an_answer_that_came_while_the_loop_stood_still_is_late(run: Run) -> None:
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        connection.send(answer(201)[:-1])
+        sent.set()
+        connection.wait_until_client_closes()
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with Transport(max_response_bytes=1_000_000) as transport:
+            began = loop.time()
+            call = asyncio.create_task(transport.handle_async_request(request_to(upstream.url, read=LIMIT)))
+            await until(lambda: upstream.requests)
+            stand_still(began + LIMIT + 0.5, after=lambda: sent.wait(GENEROUS))
+            with pytest.raises(httpx.ReadTimeout):
+                await call
+
+    sent = threading.Event()
+    with ScriptedUpstream(script) as upstream:
+        run(main())
+
+
+@every_loop
+def test_an_answer_that_drips_does_not_use_what_a_stall_is_granted_for_ever(run: Run) -> None:
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        while True:
+            connection.send(b"x" * 10)
+
+    async def main() -> None:
+        async with Transport(max_response_bytes=2_000_000_000) as transport:
+            with pytest.raises(httpx.ReadTimeout):
+                await transport.handle_async_request(request_to(upstream.url, read=0.3))
+
+    with ScriptedUpstream(script) as upstream:
+        run(main())
+
+
+@every_loop
+def test_a_waiter_gets_the_connection_that_became_free_while_the_loop_stood_still(run: Run) -> None:
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        go.wait(GENEROUS)
+        connection.send(answer(201))
+        sent.set()
+        while connection.read_request() is not None:
+            connection.send(answer(202))
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with Transport(max_response_bytes=1_000_000, max_connections=1) as transport:
+            first = asyncio.create_task(transport.handle_async_request(request_to(upstream.url)))
+            await until(lambda: upstream.requests)
+            began = loop.time()
+            request = request_to(upstream.url, timeout=LIMIT, read=GENEROUS)
+            second = asyncio.create_task(transport.handle_async_request(request))
+            await until(lambda: transport.connections["waiting"] == 1)
+            go.set()
+            stand_still(began + LIMIT + 0.5, after=lambda: sent.wait(GENEROUS))
+            assert [(await call).status_code for call in (first, second)] == [201, 202]
+            assert transport.connections == {"open": 1, "idle": 1, "slots": 1, "waiting": 0}
+
+    go, sent = threading.Event(), threading.Event()
+    with ScriptedUpstream(script) as upstream:
+        run(main())
+    assert len(upstream.requests) == 2
+
+
+@every_loop
+def test_a_connection_that_was_made_while_the_loop_stood_still_is_used(run: Run, certificates: Certificates) -> None:
+    def script(connection: UpstreamConnection) -> None:
+        go.wait(GENEROUS)
+        connection.socket = tls = certificates.server.wrap_socket(
+            connection.socket, server_side=True, do_handshake_on_connect=False
+        )
+        tls.setblocking(False)
+        while True:
+            try:
+                tls.do_handshake()
+            except ssl.SSLWantReadError:
+                if tls.version() is not None:
+                    greeted.set()  # the server's part of the handshake is written
+            else:
+                break
+        tls.setblocking(True)
+        connection.read_request()
+        connection.send(answer(201))
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        async with Transport(max_response_bytes=1_000_000, ssl_context=certificates.client) as transport:
+            began = loop.time()
+            request = request_to(upstream.url.replace("http", "https"), timeout=LIMIT, read=GENEROUS)
+            call = asyncio.create_task(transport.handle_async_request(request))
+            await until(lambda: upstream.accepted)
+            go.set()
+            stand_still(began + LIMIT + 0.5, after=lambda: greeted.wait(1))
+            assert (await call).status_code == 201
+
+    go, greeted = threading.Event(), threading.Event()
+    with ScriptedUpstream(script) as upstream:
+        run(main())
+    assert len(upstream.requests) == 1
