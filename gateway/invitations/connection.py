@@ -16,6 +16,9 @@ import httpx
 
 from gateway.invitations.answer import Response, ResponseTooLarge
 
+MAX_SMALL_REQUEST = 16_384
+"""Bytes that a server has read with the head of a request, even if it refuses it by the head alone."""
+
 MAX_LATE_TURNS = 100
 """Turns of the event loop, after a stall, to read what the kernel has: megabytes, at least 64 KiB in a turn."""
 
@@ -53,6 +56,8 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[httpx.Response] | None = None
         self._timer: asyncio.Handle | None = None
         self._expects_body = True
+        self._is_small = True
+        self._may_be_kept = True
         self._head_complete = False
         self._encoded = False
         self._received = 0
@@ -70,6 +75,7 @@ class Connection(asyncio.Protocol):
         self._answer = answer = self._loop.create_future()
         self.reusable = False
         self._expects_body = expects_body
+        self._is_small = len(request) <= MAX_SMALL_REQUEST
         self._head_complete = False
         self._received = 0
         self._body = []
@@ -166,15 +172,24 @@ class Connection(asyncio.Protocol):
             self._settle(Response(status, self._headers, b"", self.abort))  # not reusable: the parser waits for a body
 
     def on_body(self, body: bytes) -> None:
-        """Keep a part of the body."""
-        self._body.append(body)
+        """Keep a part of the body; an interim answer has none, whatever its head says (RFC 9110, section 15.2)."""
+        if self._head_complete:
+            self._body.append(body)
+        else:
+            self._may_be_kept = False
 
     def on_message_complete(self) -> None:
         """Hand over the answer, unless it is an interim one."""
         if self._answer is not None and self._head_complete:
             status = self._parser.get_status_code()
-            # A request that is still being written would run into the next one.
-            self.reusable = self._parser.should_keep_alive() and not self._transport.get_write_buffer_size()
+            # A request that is still being written would run into the next one, and the next one would wait behind
+            # a body that the server refused to read.
+            self.reusable = (
+                self._may_be_kept
+                and (status < 300 or self._is_small)
+                and self._parser.should_keep_alive()
+                and not self._transport.get_write_buffer_size()
+            )
             self._settle(self._response(status))
 
     # Ends of an exchange.

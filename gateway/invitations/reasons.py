@@ -63,7 +63,7 @@ def reason(error: Exception, step: str, context: ssl.SSLContext | None) -> tuple
             told = "timeout", ""
         case ConnectionRefusedError():
             told = "refused", ""
-        case ConnectionError():
+        case OSError(errno=errno.ENOTCONN) | ConnectionError():
             told = "reset", ""
         case OSError():
             told = "tls" if step == "tls" else "unreachable", errno.errorcode.get(error.errno or 0, "")

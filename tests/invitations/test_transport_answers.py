@@ -2,13 +2,16 @@
 
 import asyncio
 import gzip
+import ssl
+import threading
 
 import httpx
 import pytest
+from support.certificates import self_signed
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
-from support.transports import LOOPS, Run, request_to, until
+from support.transports import GENEROUS, LOOPS, Run, request_to, until
 
-from gateway.invitations.transport import Transport
+from gateway.invitations.transport import ResponseTooLarge, Transport
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
@@ -61,3 +64,123 @@ def test_a_waiter_that_was_promised_a_discarded_connection_opens_another_and_is_
     with ScriptedUpstream(script) as upstream:
         run(main())
     assert on == [(0, b"/1"), (1, b"/2"), (1, b"/3")]
+
+
+@every_loop
+@pytest.mark.parametrize("bytewise", [False, True], ids=["at once", "bytewise"])
+@pytest.mark.parametrize("status", [100, 102, 103, 104, 150, 199])
+@pytest.mark.parametrize(
+    "framed",
+    [b"Content-Length: 5\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"\r\n"],
+    ids=["counted", "chunked", "no body"],
+)
+def test_an_interim_answer_leaves_nothing_in_the_final_one(
+    run: Run, status: int, framed: bytes, *, bytewise: bool
+) -> None:
+    data = b"HTTP/1.1 %d Interim\r\nX-Early: x\r\n" % status + framed + answer(201, b'{"id":"1"}')
+
+    def script(connection: UpstreamConnection) -> None:
+        while connection.read_request() is not None:
+            size = 1 if bytewise else len(data)
+            for start in range(0, len(data), size):
+                connection.send(data[start : start + size])
+
+    async def main() -> None:
+        async with new() as transport:
+            for _ in range(2):
+                try:
+                    response = await transport.handle_async_request(request_to(upstream.url))
+                except httpx.RemoteProtocolError:
+                    assert status in {100, 102, 103}  # to the parser these never have a body
+                    assert framed != b"\r\n"
+                    continue
+                assert (response.status_code, response.content) == (201, b'{"id":"1"}')
+                assert "x-early" not in response.headers
+
+    with ScriptedUpstream(script) as upstream:
+        run(main())
+    assert len(upstream.requests) == 2
+    assert upstream.accepted == (1 if framed == b"\r\n" else 2)
+
+
+@every_loop
+@pytest.mark.parametrize(
+    "interim", [b"HTTP/1.1 104 X\r\nContent-Length: 9\r\n\r\n123456789", b"HTTP/1.1 103 X\r\n\r\n"]
+)
+def test_a_flood_of_interim_answers_is_cut_off(run: Run, interim: bytes) -> None:
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        while True:
+            connection.send(interim)
+
+    async def main() -> None:
+        async with new() as transport:
+            with pytest.raises(ResponseTooLarge):
+                await transport.handle_async_request(request_to(upstream.url))
+
+    with ScriptedUpstream(script) as upstream:
+        run(main())
+
+
+@every_loop
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+@pytest.mark.parametrize("size", [100, 200_000])
+def test_a_connection_with_a_large_body_that_was_refused_unread_is_not_used_again(
+    run: Run, certificates: tuple[ssl.SSLContext, ssl.SSLContext], size: int, *, secure: bool
+) -> None:
+    server, client = certificates
+
+    def script(connection: UpstreamConnection) -> None:
+        if connection.number == 0 and size > 1000:
+            connection.read_some()
+            connection.send(answer(403))
+            over.wait(GENEROUS)  # the body stays where it is
+            return
+        connection.read_request()
+        connection.send(answer(403))
+        while connection.read_request() is not None:
+            connection.send(answer(200))
+
+    async def main() -> None:
+        async with Transport(max_response_bytes=1_000_000, ssl_context=client) as transport:
+            first = await transport.handle_async_request(request_to(upstream.url, body=b"x" * size))
+            assert first.status_code == 403
+            second = await transport.handle_async_request(request_to(upstream.url))
+            assert second.status_code == (403 if size > 1000 else 200)
+            over.set()
+
+    over = threading.Event()
+    with ScriptedUpstream(script, tls=server if secure else None) as upstream:
+        run(main())
+    assert upstream.accepted == (2 if size > 1000 else 1)
+
+
+@every_loop
+def test_a_second_answer_that_comes_later_makes_a_connection_useless(run: Run) -> None:
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        connection.send(answer(201, b'{"id":"its own"}'))
+        if connection.number == 0:
+            answered.wait(GENEROUS)
+            connection.send(answer(201, b'{"id":"of somebody else"}'))
+            sent.set()
+            connection.wait_until_client_closes()
+
+    async def main() -> None:
+        async with new() as transport:
+            for _ in range(2):
+                response = await transport.handle_async_request(request_to(upstream.url))
+                assert response.content == b'{"id":"its own"}'
+                answered.set()
+                sent.wait(GENEROUS)
+
+    answered, sent = threading.Event(), threading.Event()
+    with ScriptedUpstream(script) as upstream:
+        run(main())
+    assert (len(upstream.requests), upstream.accepted) == (2, 2)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    server, certificate = self_signed(tmp_path_factory.mktemp("tls"), "IP:127.0.0.1")
+    return server, ssl.create_default_context(cafile=certificate)
