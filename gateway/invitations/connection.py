@@ -7,7 +7,6 @@ answers (9110, 15.2), and when a connection may be used again (9.3).
 """
 
 import asyncio
-import select
 from collections.abc import Callable
 from typing import TypeAlias, cast
 
@@ -15,6 +14,7 @@ import httptools
 import httpx
 
 from gateway.invitations.answer import Response, ResponseTooLarge
+from gateway.invitations.sockets import all_arrived, readability
 
 MAX_SMALL_REQUEST = 16_384
 """Bytes that a server has read with the head of a request, even if it refuses it by the head alone."""
@@ -50,6 +50,7 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
+        self._descriptor: int
         self._parser: httptools.HttpResponseParser
         self.is_readable: Callable[[], bool]
         """Tells whether the kernel has something to read."""
@@ -107,7 +108,8 @@ class Connection(asyncio.Protocol):
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
         self._parser = httptools.HttpResponseParser(self)
-        self.is_readable = _readability(transport.get_extra_info("socket").fileno())
+        self._descriptor = transport.get_extra_info("socket").fileno()
+        self.is_readable = readability(self._descriptor)
         self.reusable = True
 
     def data_received(self, data: bytes) -> None:
@@ -186,7 +188,7 @@ class Connection(asyncio.Protocol):
             # a body that the server refused to read.
             self.reusable = (
                 self._may_be_kept
-                and (status < 300 or self._is_small)
+                and (self._is_small or (status < 300 and all_arrived(self._descriptor)))
                 and self._parser.should_keep_alive()
                 and not self._transport.get_write_buffer_size()
             )
@@ -228,12 +230,3 @@ class Connection(asyncio.Protocol):
             answer.set_result(result)
         else:
             answer.set_exception(result)
-
-
-def _readability(descriptor: int) -> Callable[[], bool]:
-    """Make the function that tells whether a socket has something to read."""
-    if not hasattr(select, "poll"):  # Windows, where select() has no bound on the descriptor's value
-        return lambda: bool(select.select([descriptor], [], [], 0)[0])
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return lambda: bool(poll.poll(0))

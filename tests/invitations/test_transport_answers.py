@@ -3,11 +3,13 @@
 import asyncio
 import gzip
 import ssl
+import sys
 import threading
 
 import httpx
 import pytest
 from support.certificates import self_signed
+from support.requirements import need
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
 from support.transports import GENEROUS, LOOPS, Run, request_to, until
 
@@ -124,16 +126,16 @@ def test_a_flood_of_interim_answers_is_cut_off(run: Run, interim: bytes) -> None
 
 @every_loop
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
-@pytest.mark.parametrize("size", [100, 200_000])
-def test_a_connection_with_a_large_body_that_was_refused_unread_is_not_used_again(
-    run: Run, certificates: tuple[ssl.SSLContext, ssl.SSLContext], size: int, *, secure: bool
+@pytest.mark.parametrize(("size", "status"), [(100, 403), (200_000, 403), (20_000_000, 201)])
+def test_a_connection_whose_large_body_was_answered_unread_is_not_used_again(
+    run: Run, certificates: tuple[ssl.SSLContext, ssl.SSLContext], size: int, status: int, *, secure: bool
 ) -> None:
     server, client = certificates
 
     def script(connection: UpstreamConnection) -> None:
         if connection.number == 0 and size > 1000:
             connection.read_some()
-            connection.send(answer(403))
+            connection.send(answer(status))
             over.wait(GENEROUS)  # the body stays where it is
             return
         connection.read_request()
@@ -144,7 +146,7 @@ def test_a_connection_with_a_large_body_that_was_refused_unread_is_not_used_agai
     async def main() -> None:
         async with Transport(max_response_bytes=1_000_000, ssl_context=client) as transport:
             first = await transport.handle_async_request(request_to(upstream.url, body=b"x" * size))
-            assert first.status_code == 403
+            assert first.status_code == status
             second = await transport.handle_async_request(request_to(upstream.url))
             assert second.status_code == (403 if size > 1000 else 200)
             over.set()
@@ -184,3 +186,21 @@ def test_a_second_answer_that_comes_later_makes_a_connection_useless(run: Run) -
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
     server, certificate = self_signed(tmp_path_factory.mktemp("tls"), "IP:127.0.0.1")
     return server, ssl.create_default_context(cafile=certificate)
+
+
+@every_loop
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
+def test_a_connection_whose_large_body_was_read_is_used_again(
+    run: Run, certificates: tuple[ssl.SSLContext, ssl.SSLContext], *, secure: bool
+) -> None:
+    need(sys.platform == "linux", "only Linux says what the other end has received")
+    server, client = certificates
+
+    async def main() -> None:
+        async with Transport(max_response_bytes=1_000_000, ssl_context=client) as transport:
+            for _ in range(3):
+                await transport.handle_async_request(request_to(upstream.url, body=b"x" * 1_000_000))
+
+    with ScriptedUpstream(answering(answer(201)), tls=server if secure else None) as upstream:
+        run(main())
+    assert (len(upstream.requests), upstream.accepted) == (3, 1)

@@ -1,0 +1,27 @@
+"""What the kernel knows of a connection before the event loop does."""
+
+import select
+import sys
+from collections.abc import Callable
+
+
+def readability(descriptor: int) -> Callable[[], bool]:
+    """Make the function that tells whether a socket has something to read."""
+    if not hasattr(select, "poll"):  # Windows, where select() has no bound on the descriptor's value
+        return lambda: bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return lambda: bool(poll.poll(0))
+
+
+def all_arrived(descriptor: int) -> bool:
+    """Tell whether the other end has received all that was written to a TCP socket; False where that is not known."""
+    if sys.platform != "linux":
+        return False
+    import fcntl  # noqa: PLC0415 (not on Windows)
+    import termios  # noqa: PLC0415
+
+    try:
+        return not any(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))  # SIOCOUTQ, tcp(7)
+    except OSError:
+        return False
