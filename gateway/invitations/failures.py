@@ -6,23 +6,15 @@ not to depend on the message, and it can hold what the caller must not see.
 """
 
 import re
-from datetime import UTC
-from email.utils import parsedate_to_datetime
-from math import ceil
-from time import time
 
 import httpx
 import msgspec
 
 from gateway.errors import ErrorCode, GatewayError, Outcome
+from gateway.invitations.retries import CONNECTION_LOST, retry_after
 
 CERTAINLY_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 """What a transport raises before one byte of the request has left: shown by the tests with real sockets."""
-
-NO_CONNECTION_MADE = (httpx.ConnectError, httpx.ConnectTimeout)
-"""What may be tried again, whatever the request. Not PoolTimeout: to wait once more would only lengthen the line."""
-
-CONNECTION_LOST = (httpx.ReadError, httpx.WriteError)
 
 _CODES = {
     400: ErrorCode.BAD_USER_INPUT,
@@ -96,7 +88,7 @@ def answered(response: httpx.Response, content: bytes, client_request_id: str) -
         upstreamCode=_plain(graph.code),
         requestId=_plain(response.headers.get("request-id") or inner.request_id),
         clientRequestId=client_request_id,
-        retryAfter=retry_after(response),
+        retryAfter=retry_after(response.headers),
         claims=_claims(response) if status == 401 else None,
     )
 
@@ -135,19 +127,6 @@ def unauthenticated() -> InvitationsError:
         Outcome.NOT_APPLIED,
         "A bearer token is required: send the header `Authorization: Bearer <token>`.",
     )
-
-
-def retry_after(response: httpx.Response) -> int | None:
-    """Return the seconds that `Retry-After` asks for, rounded up; None where there is none that can be read."""
-    value = response.headers.get("retry-after", "").strip()
-    try:
-        if value.isascii() and value.isdecimal():
-            return min(int(value), 2**31 - 1)
-        date = parsedate_to_datetime(value)
-        # An HTTP date is always in UTC, also in the old spelling that does not say so (RFC 9110, section 5.6.7).
-        return max(0, ceil((date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time()))
-    except (ValueError, OverflowError):
-        return None
 
 
 def _graph_error(content: bytes) -> _Error:

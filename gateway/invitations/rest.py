@@ -1,10 +1,4 @@
-"""One REST call: a request, its answer, and whether it is sent again.
-
-A GET is sent again on what may pass: a lost connection, 429, 502, 503, 504. A POST or PATCH is sent again only when it
-is certain that the one before was not processed: no connection was ever made for it, or it was answered with 429.
-Nothing is sent before `Retry-After` is over, nor after the call's deadline. (Microsoft Graph, "Throttling guidance" and
-"Best practices".)
-"""
+"""One REST call: its requests, one after the other, until there is an answer that counts."""
 
 import asyncio
 import random
@@ -17,27 +11,14 @@ import httpx
 import msgspec
 
 from gateway import __version__
-from gateway.invitations.failures import (
-    CONNECTION_LOST,
-    NO_CONNECTION_MADE,
-    InvitationsError,
-    answered,
-    retry_after,
-    unanswered,
-    unauthenticated,
-    unusable,
-)
+from gateway.invitations.failures import InvitationsError, answered, unanswered, unauthenticated, unusable
+from gateway.invitations.retries import MAX_TRIES, Retry, after_error, after_status
 from gateway.invitations.transport import ResponseTooLarge
 
-MAX_TRIES = 3
-"""Requests for one call at the most, the first included."""
 SHARE = 0.5
 """Of the time that is left, what may pass in line for a connection, and what may pass while one is made: one that comes
 later would seldom be of use, and what the API then did for it, it would not do for another."""
-FIRST_PAUSE = 0.1
-"""Seconds before the second try, on average; doubled before the third."""
 
-_TRANSIENT = frozenset({429, 502, 503, 504})
 _BEARER = re.compile(r"bearer +[A-Za-z0-9\-._~+/]+=*", re.ASCII | re.IGNORECASE)
 """RFC 6750, section 2.1. No other credential is passed on: one meant for somebody else must not reach the API."""
 
@@ -62,8 +43,7 @@ class Answer(msgspec.Struct, frozen=True):
 class Call(msgspec.Struct, frozen=True):
     """What is to be asked of the API.
 
-    `target` is the path and query, percent-encoded; `deadline` a time of the running loop's clock, in seconds;
-    a call with a body changes something, one without only reads.
+    `target` is the path and query, percent-encoded; `deadline` a time of the running loop's clock, in seconds.
     """
 
     method: str
@@ -111,11 +91,13 @@ class RestClient:
             try:
                 return await self._try(call, authorization, new_connection=new_connection)
             except _TryFailedError as failed:
-                pause = failed.retry_after + FIRST_PAUSE * tries * random.uniform(0.5, 1.5)  # noqa: S311 (jitter)
-                if tries == MAX_TRIES or not failed.again or _now() + pause >= call.deadline:
+                retry = failed.retry
+                if tries == MAX_TRIES or retry is None or not retry.permits(call.method):
                     raise failed.error from None
-                # Another connection may lead to another of Graph's servers.
-                new_connection = failed.status == 503
+                pause = retry.pause(tries)
+                if _now() + pause >= call.deadline:
+                    raise failed.error from None
+                new_connection = retry.new_connection
             tries += 1
             await asyncio.sleep(pause)
 
@@ -127,17 +109,12 @@ class RestClient:
         try:
             response, content = await self._exchange(request)
         except httpx.TransportError as error:
-            again = NO_CONNECTION_MADE if call.body is not None else (*NO_CONNECTION_MADE, *CONNECTION_LOST)
-            raise _TryFailedError(unanswered(error, client_request_id), again=isinstance(error, again)) from None
+            raise _TryFailedError(unanswered(error, client_request_id), after_error(error)) from None
         status = response.status_code
         if 200 <= status < 300:
             return Answer(response, content, client_request_id)
-        raise _TryFailedError(
-            answered(response, content, client_request_id),
-            again=status == 429 or (call.body is None and status in _TRANSIENT),
-            retry_after=retry_after(response) or 0,
-            status=status,
-        )
+        failure = answered(response, content, client_request_id)
+        raise _TryFailedError(failure, after_status(status, response.headers))
 
     async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
         """Return an answer and its body, which is empty when it is too large or encoded: neither can be used."""
@@ -204,16 +181,12 @@ class _Headers(httpx.Headers):
 
 
 class _TryFailedError(Exception):
-    """One try failed: with what error, whether another may follow, and after how many seconds at the earliest."""
+    """One try failed: with what error, and how another may follow."""
 
-    def __init__(
-        self, error: InvitationsError, *, again: bool, retry_after: int = 0, status: int | None = None
-    ) -> None:
+    def __init__(self, error: InvitationsError, retry: Retry | None) -> None:
         super().__init__()
         self.error = error
-        self.again = again
-        self.retry_after = retry_after
-        self.status = status
+        self.retry = retry
 
 
 async def _read(response: httpx.Response) -> bytes:

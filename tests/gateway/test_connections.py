@@ -162,7 +162,7 @@ def test_the_time_is_for_all_tries_together() -> None:
         connection.wait_until_client_closes()
 
     with (
-        InvitationsUpstream(replying(answer(503, b""), hang_at_the_second_try)) as upstream,
+        InvitationsUpstream(replying(answer(503, b"", b"Retry-After: 0"), hang_at_the_second_try)) as upstream,
         running_gateway(upstream.url, upstream_timeout=2) as gateway,
     ):
         assert gateway.error(GET.query)["extensions"]["code"] == "UPSTREAM_TIMEOUT"

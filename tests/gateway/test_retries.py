@@ -1,5 +1,6 @@
 """What is sent again, when, and what never is."""
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -8,14 +9,17 @@ from pathlib import Path
 
 import pytest
 from support.certificates import self_signed
-from support.gateway import Gateway, running_gateway
+from support.gateway import LIMIT, TOKEN, Gateway, running_gateway
 from support.invitations_upstream import InvitationsUpstream, Reply, Request, always, json_answer, replying
 from support.operations import CREATE, GET, LIST, MUTATIONS, OPERATIONS, QUERIES, UPDATE, Operation
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
 
+from gateway.invitations import InvitationsError, Transport
+from gateway.invitations.rest import Call, RestClient
+
 GOOD = json_answer(200, {"id": "1", "value": []})
 """An invitation and a page at once."""
-MAY_PASS = [429, 502, 503, 504]
+MAY_PASS = [429, 502, 503, 504, 509]
 FINAL = [300, 307, 400, 401, 403, 404, 405, 408, 409, 410, 412, 422, 425, 500, 501, 505, 507, 599]
 
 
@@ -27,8 +31,13 @@ def ids(upstream: InvitationsUpstream) -> set[str]:
     return {call.headers["client-request-id"] for call in upstream.calls}
 
 
+def at_once(status: int) -> bytes:
+    """Return an answer after which no test has to wait."""
+    return answer(status, b"", b"Retry-After: 0")
+
+
 @pytest.mark.parametrize("operation", QUERIES.values(), ids=QUERIES.keys())
-@pytest.mark.parametrize("failure", [*(answer(status, b"") for status in MAY_PASS), lose], ids=[*MAY_PASS, "lost"])
+@pytest.mark.parametrize("failure", [*map(at_once, MAY_PASS), lose], ids=[*MAY_PASS, "lost"])
 def test_a_get_is_tried_three_times_on_what_may_pass(
     gateway: Gateway, upstream: InvitationsUpstream, failure: Reply, operation: Operation
 ) -> None:
@@ -59,12 +68,12 @@ def test_a_get_is_not_tried_again_on_what_will_not_pass(
 def test_a_mutation_is_sent_again_after_429(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
 ) -> None:
-    upstream.expect(replying(answer(429, b""), answer(429, b""), GOOD))
+    upstream.expect(replying(at_once(429), at_once(429), GOOD))
     gateway.data(operation.query)
     assert len(upstream.calls) == len(ids(upstream)) == 3
     assert len({call.body for call in upstream.calls}) == 1
 
-    upstream.expect(always(answer(429, b"")))
+    upstream.expect(always(at_once(429)))
     assert gateway.error(operation.query)["extensions"]["outcome"] == "NOT_APPLIED"
     assert len(upstream.calls) == 3
 
@@ -72,8 +81,8 @@ def test_a_mutation_is_sent_again_after_429(
 @pytest.mark.parametrize("operation", MUTATIONS.values(), ids=MUTATIONS.keys())
 @pytest.mark.parametrize(
     "failure",
-    [*(answer(status, b"") for status in (*FINAL, 502, 503, 504)), answer(503, b"", b"Retry-After: 0"), lose],
-    ids=[*FINAL, 502, 503, 504, "503 with Retry-After", "lost"],
+    [*map(at_once, (*FINAL, 502, 503, 504, 509)), answer(503, b""), answer(509, b""), lose],
+    ids=[*FINAL, 502, 503, 504, 509, "503 without Retry-After", "509 without Retry-After", "lost"],
 )
 def test_a_mutation_is_not_sent_again_on_anything_else(
     gateway: Gateway, upstream: InvitationsUpstream, failure: Reply, operation: Operation
@@ -87,7 +96,7 @@ def test_a_mutation_is_not_sent_again_on_anything_else(
 def test_a_mutation_after_which_the_connection_is_lost_after_429_is_not_sent_again(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
 ) -> None:
-    upstream.expect(replying(answer(429, b""), lose, GOOD))
+    upstream.expect(replying(at_once(429), lose, GOOD))
     assert gateway.error(operation.query)["extensions"]["outcome"] == "UNKNOWN"
     assert len(upstream.calls) == 2
 
@@ -156,16 +165,64 @@ def test_a_retry_after_beyond_the_deadline_fails_at_once_and_is_told(
         assert len(upstream.calls) == 1
 
 
-@pytest.mark.parametrize("value", [b"soon", b"-5", b"1.5", b"", b"Wed, 99 Foo 2026 99:99:99 GMT", b"\xb2"])
-def test_a_retry_after_that_cannot_be_read_is_as_if_it_were_absent(
-    gateway: Gateway, upstream: InvitationsUpstream, value: bytes
+@pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
+@pytest.mark.parametrize("value", [b"soon", b"-5", b"", b"1e3", b"5, soon", b"Wed, 99 Foo 2026 99:99:99 GMT", b"\xb2"])
+def test_after_a_retry_after_that_cannot_be_read_nothing_is_tried_again(
+    gateway: Gateway, upstream: InvitationsUpstream, value: bytes, operation: Operation
 ) -> None:
-    upstream.expect(replying(answer(429, b"", b"Retry-After: " + value), GOOD))
-    gateway.data(GET.query)
-    assert len(upstream.calls) == 2
+    for status in (429, 503):
+        upstream.expect(replying(answer(status, b"", b"Retry-After: " + value), GOOD))
+        extensions = gateway.error(operation.query)["extensions"]
+        assert extensions["status"] == status
+        assert "retryAfter" not in extensions
+        assert len(upstream.calls) == 1
 
-    upstream.expect(always(answer(500, b"", b"Retry-After: " + value)))
-    assert "retryAfter" not in gateway.error(GET.query)["extensions"]
+
+SPELLINGS = {
+    "a decimal": ([b"1000.2"], 1001),
+    "doubled": ([b"1000, 1000"], 1000),
+    "in two headers": ([b"1000", b"1001"], 1001),
+    "with spaces": ([b"  1000 \t"], 1000),
+    "mixed with a date": ([b"Wed, 21 Oct 2015 07:28:00 GMT, 1000.5", b"7"], 1001),
+}
+
+
+@pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
+@pytest.mark.parametrize(("values", "seconds"), SPELLINGS.values(), ids=SPELLINGS.keys())
+def test_however_retry_after_is_spelled_nothing_is_sent_before_it_is_over(
+    gateway: Gateway, upstream: InvitationsUpstream, values: list[bytes], seconds: int, operation: Operation
+) -> None:
+    upstream.expect(replying(answer(429, b"", *[b"Retry-After: " + value for value in values]), GOOD))
+    assert gateway.error(operation.query)["extensions"]["retryAfter"] == seconds
+    assert len(upstream.calls) == 1
+
+
+@pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
+def test_without_retry_after_the_first_pause_is_about_a_second_and_the_next_is_longer(
+    gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
+) -> None:
+    times: list[float] = []
+
+    def handler(_: Request) -> bytes:
+        times.append(time.monotonic())
+        return answer(429, b"") if len(times) < 3 else GOOD
+
+    upstream.expect(handler)
+    gateway.data(operation.query)
+
+    first, second, third = times
+    assert second - first > 0.7
+    assert third - second > 1.4
+
+
+@pytest.mark.parametrize(("operation", "status"), [(CREATE, 429), (GET, 429), (GET, 503)])
+def test_a_pause_that_does_not_fit_into_the_time_limit_is_not_begun(operation: Operation, status: int) -> None:
+    with (
+        InvitationsUpstream(replying(answer(status, b""), GOOD)) as upstream,
+        running_gateway(upstream.url, upstream_timeout=0.7) as gateway,
+    ):
+        assert gateway.error(operation.query)["extensions"]["status"] == status
+        assert len(upstream.calls) == 1
 
 
 def test_a_retry_after_in_the_past_is_now(gateway: Gateway, upstream: InvitationsUpstream) -> None:
@@ -177,7 +234,7 @@ def test_a_retry_after_in_the_past_is_now(gateway: Gateway, upstream: Invitation
 def test_the_re_read_of_an_update_is_tried_three_times_and_the_update_once(
     gateway: Gateway, upstream: InvitationsUpstream
 ) -> None:
-    upstream.expect(replying(answer(204, b""), answer(503, b""), lose, GOOD))
+    upstream.expect(replying(answer(204, b""), at_once(503), lose, GOOD))
     gateway.data(UPDATE.query)
     assert [call.method for call in upstream.calls] == ["PATCH", "GET", "GET", "GET"]
 
@@ -187,7 +244,7 @@ def test_the_pauses_between_tries_are_not_all_the_same(gateway: Gateway, upstrea
 
     def handler(call: Request) -> bytes:
         times[call.target].append(time.monotonic())
-        return answer(502, b"") if len(times[call.target]) == 1 else GOOD
+        return at_once(502) if len(times[call.target]) == 1 else GOOD
 
     upstream.expect(handler)
     gateway.data("{" + " ".join(f'a{n}: invitation(id: "{n}") {{ id }}' for n in range(20)) + "}")
@@ -195,4 +252,19 @@ def test_the_pauses_between_tries_are_not_all_the_same(gateway: Gateway, upstrea
     pauses = [second - first for first, second in times.values()]
     assert len(pauses) == 20
     assert min(pauses) > 0.01
-    assert max(pauses) - min(pauses) > 0.03
+    assert max(pauses) - min(pauses) > 0.01
+
+
+@pytest.mark.parametrize("failure", [lose, *map(at_once, (502, 503, 504, 509))], ids=["lost", 502, 503, 504, 509])
+@pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "PUT"])
+def test_a_method_that_changes_something_is_not_repeated_although_it_has_no_body(method: str, failure: Reply) -> None:
+    async def send(url: str) -> None:
+        loop = asyncio.get_running_loop()
+        async with Transport(max_response_bytes=100_000) as transport:
+            await RestClient(transport, url=url).send(Call(method, "/x", TOKEN, loop.time() + LIMIT))
+
+    with InvitationsUpstream(replying(failure, GOOD)) as upstream:
+        with pytest.raises(InvitationsError) as raised:
+            asyncio.run(send(upstream.url))
+        assert len(upstream.calls) == 1
+    assert raised.value.outcome == "UNKNOWN"

@@ -11,7 +11,7 @@ from support.gateway import Gateway
 from support.invitations_upstream import InvitationsUpstream, Request, json_answer
 from support.scripted_upstream import answer
 
-from gateway.invitations.failures import retry_after
+from gateway.invitations.retries import after_error, after_status, retry_after
 
 READ = 'query { invitation(id: "1") { id } }'
 
@@ -29,7 +29,7 @@ def test_the_retry_after_a_503_takes_a_new_connection_although_others_are_idle(
     gateway.data('query { a: invitation(id: "1") { id } b: invitation(id: "2") { id } }')
     idle = upstream.accepted
     assert idle >= 2
-    answers = iter([answer(503), json_answer(200, {"id": "1"})])
+    answers = iter([answer(503, b"", b"Retry-After: 0"), json_answer(200, {"id": "1"})])
     upstream.expect(lambda _: next(answers))
     gateway.data(READ)
     assert len(upstream.calls) == 2
@@ -62,7 +62,7 @@ def test_a_date_in_retry_after_is_in_utc_wherever_the_gateway_is(
     time.tzset()
     try:
         date = datetime.now(UTC) + timedelta(minutes=10)
-        seconds = retry_after(httpx.Response(429, headers={"Retry-After": spell(date)}))
+        seconds = retry_after(httpx.Headers({"Retry-After": spell(date)}))
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -70,6 +70,45 @@ def test_a_date_in_retry_after_is_in_utc_wherever_the_gateway_is(
     assert 540 < seconds <= 601
 
 
-@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("00000000005", 5), ("9" * 30, 2**31 - 1), ("9" * 5000, None)])
-def test_seconds_in_retry_after_are_read_whole(text: str, seconds: int | None) -> None:
-    assert retry_after(httpx.Response(429, headers={"Retry-After": text})) == seconds
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("0", 0),
+        ("00000000005", 5),
+        ("9" * 30, 2**31 - 1),
+        ("9" * 5000, 2**31 - 1),
+        ("2.5", 3),
+        ("2.0", 2),
+        (".5", 1),
+        ("5.", 5),
+        ("10, 10", 10),
+        ("3,12.1,,7,", 13),
+        (" 10 ", 10),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),
+        ("Wed, 21 Oct 2099 07:28:00 GMT", 2**31 - 1),
+        ("5, Wednesday, 21-Oct-15 07:28:00 GMT, 7.1", 8),
+        ("Wed Oct 21 07:28:00 2015, 3", 3),
+        ("10, soon", None),
+        ("Wed,", None),
+        ("inf", None),
+        ("nan", None),
+        ("1_0", None),
+        ("+5", None),
+        ("5 seconds", None),
+        ("\u0663", None),
+        ("x" * 60_000, None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT" + " x" * 50, None),
+    ],
+)
+def test_retry_after_is_the_largest_of_its_values_rounded_up_or_cannot_be_read(text: str, seconds: int | None) -> None:
+    headers = httpx.Headers([(b"Retry-After", text.encode())])
+    assert retry_after(headers) == seconds
+    assert (after_status(429, headers) is None) is (seconds is None)
+
+
+def test_a_lost_connection_is_retried_sooner_than_a_throttled_request() -> None:
+    lost, throttled = after_error(httpx.ReadError("lost")), after_status(429, httpx.Headers())
+    assert lost is not None
+    assert throttled is not None
+    for _ in range(100):
+        assert [lost.pause(n) < 0.5 <= throttled.pause(n) / n for n in (1, 2)] == [True, True]

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from gateway.invitations import INT64_MAX, INT64_MIN, Position, parse_int64
 from gateway.invitations.client import _path_segment
-from gateway.invitations.failures import answered, retry_after
+from gateway.invitations.failures import answered
 from gateway.invitations.model import InvitationPage, InvitationV2, decode_invitation, decode_page
+from gateway.invitations.retries import retry_after
 
 anything = settings(deadline=None, max_examples=300)
 JSON = st.recursive(
@@ -121,5 +122,5 @@ def test_an_error_shows_nothing_but_what_is_on_the_list(content: object, status:
 @example("Thu, 01 Jan 1 00:00:00 GMT")
 @example("9" * 400)
 def test_a_retry_after_is_a_number_of_seconds_or_nothing(text: str) -> None:
-    seconds = retry_after(httpx.Response(429, headers=[(b"retry-after", text.encode("latin-1"))]))
+    seconds = retry_after(httpx.Headers([(b"retry-after", text.encode("latin-1"))]))
     assert seconds is None or seconds >= 0

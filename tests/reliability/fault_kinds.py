@@ -95,7 +95,7 @@ def unusable() -> list[Fault]:
 
 def refusals(other_url: str) -> list[Fault]:
     """Return the answers of something in between: a proxy's page, and redirects to another host."""
-    page = answer(502, b"<html></html>", b"Connection: close", content_type=b"text/html")
+    page = answer(502, b"<html></html>", b"Connection: close", b"Retry-After: 0", content_type=b"text/html")
     location = b"Location: " + other_url.encode() + b"/v1.0/linkedIn/invitations"
     return [
         Fault("HTML with a 502", sending(page), UNAVAILABLE, (UNKNOWN,), reads=3),

@@ -38,7 +38,7 @@ from reliability.fuzz_wire import COLLECTION, Answer, Call, Reply, Wire, bad_lin
 
 from gateway.errors import ErrorCode
 from gateway.invitations.client import MAX_EMPTY_PAGES
-from gateway.invitations.rest import MAX_TRIES
+from gateway.invitations.retries import MAX_TRIES
 
 BATCH = 20
 """Cases that are drawn and sent together."""
