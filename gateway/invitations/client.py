@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from gateway.errors import ErrorCode, Outcome
-from gateway.invitations.failures import InvitationsError
+from gateway.invitations.failures import InvitationsError, unaddressable
 from gateway.invitations.model import InvitationV2, InvitationV2Body, decode_invitation, decode_page
 from gateway.invitations.paging import InvitationSlice, Position, slice_page
 from gateway.invitations.rest import Call, RestClient, bearer
@@ -89,7 +89,7 @@ class InvitationsClient:
         segment = _path_segment(id)
         if segment is None:
             bearer(authorization)
-            raise InvitationsError(ErrorCode.NOT_FOUND, Outcome.NOT_APPLIED)
+            raise unaddressable()
         if "{id}" not in self._update_path:
             changes = msgspec.structs.replace(changes, id=id)
         path = self._update_path.replace("{id}", segment)

@@ -1,60 +1,64 @@
-"""From what came back, or did not come back, to the error that a frontend is told.
+"""From an answer, or none, to the error that a frontend sees.
 
 What is shown is an allow-list: the status, Graph's error code when it is a plain token, the two request ids,
-`Retry-After` and a claims challenge. Graph's `message`, other headers and the body never are: Graph's error page says
-not to depend on the message, and it can hold what the caller must not see.
+`Retry-After`, a claims challenge and the `trackingId` that the caller's own create sent. Graph's `message`, other
+headers and the body never are.
 """
 
 import re
 
 import httpx
-import msgspec
 
 from gateway.errors import ErrorCode, GatewayError, Outcome
+from gateway.invitations.graph_error import plain_token, read_graph_error
 from gateway.invitations.retries import CONNECTION_LOST, retry_after
 
-CERTAINLY_NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
-"""What a transport raises before one byte of the request has left: shown by the tests with real sockets."""
+CERTAINLY_NOT_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.LocalProtocolError,
+    httpx.UnsupportedProtocol,
+)
+"""Errors that the transport raises before it writes the first byte of the request."""
 
-_CODES = {
-    400: ErrorCode.BAD_USER_INPUT,
-    401: ErrorCode.UNAUTHENTICATED,
-    403: ErrorCode.FORBIDDEN,
-    404: ErrorCode.NOT_FOUND,
-    409: ErrorCode.CONFLICT,
-    410: ErrorCode.NOT_FOUND,
-    412: ErrorCode.CONFLICT,
-    422: ErrorCode.BAD_USER_INPUT,
-    429: ErrorCode.RATE_LIMITED,
-    502: ErrorCode.UPSTREAM_UNAVAILABLE,
-    503: ErrorCode.UPSTREAM_UNAVAILABLE,
-    504: ErrorCode.UPSTREAM_TIMEOUT,
+_STATUSES: dict[int, tuple[ErrorCode, str]] = {
+    400: (ErrorCode.BAD_USER_INPUT, "The invitations API rejected the request as malformed."),
+    401: (ErrorCode.UNAUTHENTICATED, "The invitations API does not accept the bearer token."),
+    403: (ErrorCode.FORBIDDEN, "The bearer token does not permit this."),
+    404: (ErrorCode.NOT_FOUND, "There is no such invitation."),
+    409: (ErrorCode.CONFLICT, "The invitation is in a state that conflicts with the request."),
+    410: (ErrorCode.NOT_FOUND, "There is no such invitation any more."),
+    412: (ErrorCode.CONFLICT, "The invitation is in a state that conflicts with the request."),
+    422: (ErrorCode.BAD_USER_INPUT, "The invitations API rejected the request as malformed."),
+    429: (ErrorCode.RATE_LIMITED, "The invitations API is throttling requests. Send fewer."),
+    502: (ErrorCode.UPSTREAM_UNAVAILABLE, "The invitations API is not available."),
+    503: (ErrorCode.UPSTREAM_UNAVAILABLE, "The invitations API is not available."),
+    504: (ErrorCode.UPSTREAM_TIMEOUT, "The invitations API did not answer in time."),
+    509: (ErrorCode.RATE_LIMITED, "The invitations API is throttling requests. Send fewer."),
 }
-
-_TEXTS = {
-    ErrorCode.BAD_USER_INPUT: "The invitations API refused the request as malformed.",
-    ErrorCode.UNAUTHENTICATED: "The invitations API does not accept the bearer token.",
-    ErrorCode.FORBIDDEN: "The bearer token does not permit this.",
-    ErrorCode.NOT_FOUND: "There is no such invitation.",
-    ErrorCode.CONFLICT: "The invitation is in a state that conflicts with the request.",
-    ErrorCode.RATE_LIMITED: "The invitations API asks for fewer requests.",
-    ErrorCode.UPSTREAM_UNAVAILABLE: "The invitations API cannot be reached or is not available.",
-    ErrorCode.UPSTREAM_TIMEOUT: "The invitations API did not answer in time.",
-    ErrorCode.UPSTREAM_ERROR: "The invitations API answered with an unexpected status.",
-    ErrorCode.UPSTREAM_INVALID_RESPONSE: "The invitations API gave an answer that cannot be used.",
+_CLASSES: dict[int, tuple[ErrorCode, str]] = {
+    3: (ErrorCode.UPSTREAM_ERROR, "The invitations API answered with a redirect, which is not followed."),
+    4: (ErrorCode.UPSTREAM_ERROR, "The invitations API rejected the request."),
+    5: (ErrorCode.UPSTREAM_ERROR, "The invitations API failed."),
 }
+_UNKNOWN_CLASS = (ErrorCode.UPSTREAM_ERROR, "The invitations API answered with an unknown status.")
 
-_PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_.\-]{1,128}", re.ASCII)
 _CLAIMS = re.compile(r'\bclaims="((?:[^"\\]|\\.){1,8192})"', re.ASCII | re.IGNORECASE)
+_INSUFFICIENT_CLAIMS = re.compile(r'\berror="?insufficient_claims\b', re.ASCII | re.IGNORECASE)
 
 
 class InvitationsError(GatewayError):
     """A call of the invitations API that failed."""
 
-    def __init__(self, code: ErrorCode, outcome: Outcome, message: str = "", **details: str | int | None) -> None:
-        super().__init__(code, message or _TEXTS[code], **details)
+    def __init__(
+        self, code: ErrorCode, message: str, outcome: Outcome, *, sent: bool = True, **details: str | int | None
+    ) -> None:
+        super().__init__(code, message, **details)
         self.outcome = outcome
         """What became of the request, were it a mutation."""
+        self.sent = sent
+        """Whether the request was sent, or may have been."""
 
     def with_outcome(self) -> "InvitationsError":
         """Return the error of a mutation: one that shows the client its outcome."""
@@ -62,34 +66,22 @@ class InvitationsError(GatewayError):
         return self
 
 
-class _InnerError(msgspec.Struct):
-    request_id: str | None = msgspec.field(default=None, name="request-id")
-
-
-class _Error(msgspec.Struct):
-    code: str | None = None
-    inner_error: _InnerError | None = msgspec.field(default=None, name="innerError")
-    innererror: _InnerError | None = None
-
-
-class _ErrorBody(msgspec.Struct):
-    error: _Error
-
-
 def answered(response: httpx.Response, content: bytes, client_request_id: str) -> InvitationsError:
     """Return the error for an answer whose status is no success; for a mutation it tells the outcome as well."""
     status = response.status_code
-    graph = _graph_error(content)
-    inner = graph.inner_error or graph.innererror or _InnerError()
+    headers = response.headers
+    graph = read_graph_error(content)
+    code, message = _STATUSES.get(status) or _CLASSES.get(status // 100, _UNKNOWN_CLASS)
     return InvitationsError(
-        _CODES.get(status, ErrorCode.UPSTREAM_ERROR),
+        code,
+        message,
         Outcome.NOT_APPLIED if 400 <= status < 500 else Outcome.UNKNOWN,
         status=status,
-        upstreamCode=_plain(graph.code),
-        requestId=_plain(response.headers.get("request-id") or inner.request_id),
+        upstreamCode=graph.code,
+        requestId=plain_token(headers.get("request-id")) or graph.request_id,
         clientRequestId=client_request_id,
-        retryAfter=retry_after(response.headers),
-        claims=_claims(response) if status == 401 else None,
+        retryAfter=retry_after(headers),
+        claims=_claims(status, headers.get("www-authenticate", "")),
     )
 
 
@@ -97,9 +89,10 @@ def unusable(response: httpx.Response, client_request_id: str) -> InvitationsErr
     """Return the error for a success that is not what the API documents."""
     return InvitationsError(
         ErrorCode.UPSTREAM_INVALID_RESPONSE,
+        "The invitations API gave an answer that cannot be used.",
         Outcome.APPLIED,
         status=response.status_code,
-        requestId=_plain(response.headers.get("request-id")),
+        requestId=plain_token(response.headers.get("request-id")),
         clientRequestId=client_request_id,
     )
 
@@ -107,15 +100,17 @@ def unusable(response: httpx.Response, client_request_id: str) -> InvitationsErr
 def unanswered(error: httpx.TransportError, client_request_id: str) -> InvitationsError:
     """Return the error for a request that got no whole answer."""
     if isinstance(error, httpx.TimeoutException):
-        code = ErrorCode.UPSTREAM_TIMEOUT
+        code, message = ErrorCode.UPSTREAM_TIMEOUT, "The invitations API did not answer in time."
     elif isinstance(error, (httpx.ConnectError, *CONNECTION_LOST)):
-        code = ErrorCode.UPSTREAM_UNAVAILABLE
+        code, message = ErrorCode.UPSTREAM_UNAVAILABLE, "The invitations API cannot be reached."
     else:
-        code = ErrorCode.UPSTREAM_INVALID_RESPONSE
+        code, message = ErrorCode.UPSTREAM_INVALID_RESPONSE, "The invitations API gave an answer that cannot be used."
     sent = not isinstance(error, CERTAINLY_NOT_SENT)
     return InvitationsError(
         code,
+        message,
         Outcome.UNKNOWN if sent else Outcome.NOT_APPLIED,
+        sent=sent,
         clientRequestId=client_request_id if sent else None,
     )
 
@@ -124,24 +119,23 @@ def unauthenticated() -> InvitationsError:
     """Return the error for a request that brings no bearer token; no request is made for it."""
     return InvitationsError(
         ErrorCode.UNAUTHENTICATED,
-        Outcome.NOT_APPLIED,
         "A bearer token is required: send the header `Authorization: Bearer <token>`.",
+        Outcome.NOT_APPLIED,
+        sent=False,
     )
 
 
-def _graph_error(content: bytes) -> _Error:
-    try:
-        return msgspec.json.decode(content, type=_ErrorBody).error
-    except (ValueError, RecursionError):
-        return _Error()
+def unaddressable() -> InvitationsError:
+    """Return the error for an update of what cannot be an invitation's id; no request is made for it."""
+    _, message = _STATUSES[404]
+    return InvitationsError(ErrorCode.NOT_FOUND, message, Outcome.NOT_APPLIED, sent=False)
 
 
-def _plain(value: str | None) -> str | None:
-    return value if value and _PLAIN_TOKEN.fullmatch(value) else None
-
-
-def _claims(response: httpx.Response) -> str | None:
-    found = _CLAIMS.search(response.headers.get("www-authenticate", ""))
+def _claims(status: int, challenge: str) -> str | None:
+    """Return a claims challenge: that of a 401, or of a 403 for want of claims (Conditional Access)."""
+    if status != 401 and not (status == 403 and _INSUFFICIENT_CLAIMS.search(challenge)):
+        return None
+    found = _CLAIMS.search(challenge)
     if not found:
         return None
     claims = re.sub(r"\\(.)", r"\1", found[1])

@@ -4,11 +4,15 @@ import json
 from typing import Any
 from uuid import UUID
 
+import httpx
 import pytest
 from support.gateway import Gateway
 from support.invitations_upstream import InvitationsUpstream, always, json_answer
 from support.operations import GET, LIST, MUTATIONS, OBJECTS, OPERATIONS, UPDATE, Operation
 from support.scripted_upstream import answer
+
+from gateway.errors import ErrorCode
+from gateway.invitations.failures import answered
 
 SECRET = "5ecret-of-the-upstream"
 REQUEST_ID = "7b1a9d3e-0000-4c4c-8888-0123456789ab"
@@ -25,7 +29,7 @@ def graph_error(inner: str, **members: object) -> bytes:
                 "date": "2026-01-05T08:30:00",
                 "request-id": REQUEST_ID,
                 "client-request-id": "not ours",
-                "innerError": {"code": SECRET, "request-id": SECRET},
+                "innerError": {"code": f"{SECRET} <b>", "request-id": SECRET, "message": SECRET},
             },
             **members,
         }
@@ -34,12 +38,12 @@ def graph_error(inner: str, **members: object) -> bytes:
 
 
 HTML = f"<!DOCTYPE html><html><body><h1>{SECRET}</h1></body></html>".encode()
-KNOWN = {"upstreamCode": "someCode", "requestId": REQUEST_ID}
+KNOWN = {"upstreamCode": "inner", "requestId": REQUEST_ID}
 BODIES: dict[str, tuple[bytes, dict[str, str]]] = {
     "Graph's with innerError": (graph_error("innerError"), KNOWN),
     "Graph's with innererror": (graph_error("innererror"), KNOWN),
     "Graph's with a code that is no token": (
-        graph_error("innerError", code=f"{SECRET} <b>"),
+        graph_error("innerError", code=f"{SECRET} <b>", innerError={"code": SECRET * 9, "request-id": REQUEST_ID}),
         {"requestId": REQUEST_ID},
     ),
     "Graph's without more": (b'{"error": {"code": "someCode", "message": ""}}', {"upstreamCode": "someCode"}),
@@ -86,9 +90,11 @@ STATUSES = {
     504: "UPSTREAM_TIMEOUT",
     505: "UPSTREAM_ERROR",
     507: "UPSTREAM_ERROR",
+    509: "RATE_LIMITED",
     599: "UPSTREAM_ERROR",
+    999: "UPSTREAM_ERROR",
 }
-MAY_PASS = {429, 502, 503, 504}
+MAY_PASS = {429, 502, 503, 504, 509}
 NO_BODY = {304}
 
 
@@ -160,10 +166,68 @@ def test_a_claims_challenge_is_handed_on_and_nothing_else_of_its_header(
     assert SECRET not in str(response.headers)
 
 
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+@pytest.mark.parametrize("error", ['error="insufficient_claims"', "error=insufficient_claims"])
+def test_a_claims_challenge_that_comes_with_403_is_handed_on_as_well(
+    gateway: Gateway, upstream: InvitationsUpstream, operation: Operation, error: str
+) -> None:
+    upstream.expect(always(answer(403, b"", f'WWW-Authenticate: Bearer realm="", {error}, claims="e30="'.encode())))
+    extensions = gateway.error(operation.query)["extensions"]
+    assert (extensions["code"], extensions["claims"]) == ("FORBIDDEN", "e30=")
+
+
 @pytest.mark.parametrize("status", [400, 403, 500])
-def test_claims_are_handed_on_only_with_a_401(gateway: Gateway, upstream: InvitationsUpstream, status: int) -> None:
+def test_claims_are_handed_on_only_with_a_401_or_for_want_of_claims(
+    gateway: Gateway, upstream: InvitationsUpstream, status: int
+) -> None:
     upstream.expect(always(answer(status, b"", b'WWW-Authenticate: Bearer claims="abc"')))
     assert "claims" not in gateway.error(GET.query)["extensions"]
+
+
+NESTED: dict[str, tuple[object, str | None]] = {
+    "the precise code within another": (
+        {"code": "accessDenied", "innerError": {"code": "throttledRequest"}},
+        "throttledRequest",
+    ),
+    "both spellings in turn": (
+        {"code": "a", "innererror": {"code": "b", "innerError": {"code": "c", "innererror": {"code": "d"}}}},
+        "d",
+    ),
+    "both spellings side by side": ({"code": "a", "innererror": {"code": "b"}, "innerError": {}}, "b"),
+    "an inner error without a code": ({"code": "a", "innerError": {"innerError": {"date": "x"}}}, "a"),
+    "an inner code that is no token": ({"code": "a", "innerError": {"code": f"{SECRET} x"}}, "a"),
+    "an inner code of a wrong type": ({"code": "a", "innerError": {"code": {"x": SECRET}}}, "a"),
+    "an inner error of a wrong type": ({"code": "a", "innerError": [{"code": SECRET}]}, "a"),
+    "a code only within": ({"message": SECRET, "innererror": {"code": "b"}}, "b"),
+}
+
+
+@pytest.mark.parametrize(("error", "code"), NESTED.values(), ids=NESTED.keys())
+def test_the_upstream_code_is_the_most_detailed_one(
+    gateway: Gateway, upstream: InvitationsUpstream, error: object, code: str | None
+) -> None:
+    upstream.expect(always(json_answer(403, {"error": error})))
+    told = gateway.error(GET.query)
+    assert told["extensions"]["upstreamCode"] == code
+    assert SECRET not in json.dumps(told)
+
+
+@pytest.mark.parametrize("depth", [10, 100, 5000])
+def test_an_error_of_any_depth_keeps_what_its_status_says(
+    gateway: Gateway, upstream: InvitationsUpstream, depth: int
+) -> None:
+    body = b'{"error":' + b'{"code":"x","innerError":' * depth + b"1" + b"}" * depth + b"}"
+    upstream.expect(always(answer(403, body)))
+    extensions = gateway.error(GET.query)["extensions"]
+    assert extensions["code"] == "FORBIDDEN"
+    assert extensions.get("upstreamCode", "x") == "x"
+
+
+def test_every_status_has_a_code_and_a_text() -> None:
+    for status in range(300, 1000):
+        error = answered(httpx.Response(status), b"", "id")
+        assert error.code in ErrorCode
+        assert str(error).endswith(".")
 
 
 GOOD: dict[str, Any] = {

@@ -1,0 +1,56 @@
+"""What Graph's error body tells: the most detailed code and the request id.
+
+`{"error": {"code", "innerError": {"code", "request-id", "innererror": {…}}}}`: both spellings, nested to any depth.
+Graph's error page says not to depend on `message`, and it can hold what the caller must not see: nobody reads it here.
+"""
+
+import re
+from typing import cast
+
+import msgspec
+
+MAX_BODY = 100_000
+"""Maximum number of bytes of an error body that is parsed."""
+MAX_DEPTH = 16
+"""Maximum number of nested errors that are looked at."""
+
+_PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_.\-]{1,128}", re.ASCII)
+
+
+class GraphError(msgspec.Struct, frozen=True):
+    """What is known of an error beside its status; None where the body does not say, or not as a plain token."""
+
+    code: str | None = None
+    request_id: str | None = None
+
+
+def read_graph_error(content: bytes) -> GraphError:
+    """Return what an answer's body tells, whatever it is."""
+    code = request_id = None
+    for error in _nested(content):
+        code = plain_token(error.get("code")) or code
+        request_id = request_id or plain_token(error.get("request-id"))
+    return GraphError(code, request_id)
+
+
+def plain_token(value: object) -> str | None:
+    """Return a text if it is a short word that can be shown to anybody, else None."""
+    return value if isinstance(value, str) and _PLAIN_TOKEN.fullmatch(value) else None
+
+
+def _nested(content: bytes) -> list[dict[str, object]]:
+    """Return the error and those within it, the outermost first."""
+    if len(content) > MAX_BODY:
+        return []
+    try:
+        body = msgspec.json.decode(content)
+    except (ValueError, RecursionError):
+        return []
+    found: list[dict[str, object]] = []
+    inner = [body.get("error")] if isinstance(body, dict) else []
+    while len(found) < MAX_DEPTH and inner:
+        error = inner.pop(0)
+        if isinstance(error, dict):
+            found.append(cast("dict[str, object]", error))
+            inner += [error.get("innerError"), error.get("innererror")]
+    return found
