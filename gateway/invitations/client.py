@@ -72,17 +72,21 @@ class InvitationsClient:
         Empty pages that link on are followed, `MAX_EMPTY_PAGES` at most.
         """
         deadline = self._deadline()
-        found = await self._page(first, after or Position(f"$top={first}"), authorization, deadline)
-        for _ in range(MAX_EMPTY_PAGES):
-            if found.nodes or not found.has_next:
-                break
-            found = await self._page(first, found.end, authorization, deadline)
-        return found
+        start = after or Position(f"$top={first}")
+        seen: list[object] = []
+        while True:
+            found = await self._page(first, start, authorization, deadline, seen)
+            if found.nodes or not found.has_next or len(seen) == MAX_EMPTY_PAGES:
+                return found
+            seen.append(start.page())
+            start = found.end
 
-    async def _page(self, first: int, start: Position, authorization: str | None, deadline: float) -> InvitationSlice:
+    async def _page(
+        self, first: int, start: Position, authorization: str | None, deadline: float, seen: list[object]
+    ) -> InvitationSlice:
         target = f"{self._collection.path}?{start.query}"
         answer = await self._rest.send(Call("GET", target, authorization, deadline))
-        return answer.read(lambda content: slice_page(decode_page(content), start, first, self._collection))
+        return answer.read(lambda content: slice_page(decode_page(content), start, first, self._collection, seen))
 
     async def _update(self, id: str, changes: InvitationV2Body, authorization: str | None) -> InvitationV2:
         deadline = self._deadline()

@@ -6,7 +6,8 @@ client says, the next request goes to the configured host and path, and so does 
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from urllib.parse import SplitResult, urlsplit
+from collections.abc import Container
+from urllib.parse import SplitResult, unquote_plus, urlsplit
 
 import msgspec
 
@@ -28,6 +29,10 @@ class Position(msgspec.Struct, frozen=True):
 
     query: str
     offset: int = 0
+
+    def page(self) -> list[str]:
+        """Return what tells the page from others, however its query is encoded and ordered."""
+        return sorted(unquote_plus(self.query).split("&"))
 
     def cursor(self) -> str:
         """Return the position as an opaque text."""
@@ -59,14 +64,19 @@ class InvitationSlice(msgspec.Struct, frozen=True):
         return Position(self.start.query, self.start.offset + index + 1)
 
 
-def slice_page(page: InvitationPage, start: Position, first: int, collection: SplitResult) -> InvitationSlice:
+def slice_page(
+    page: InvitationPage, start: Position, first: int, collection: SplitResult, seen: Container[object] = ()
+) -> InvitationSlice:
     """Take at most `first` items of the page that `start` asked for.
 
-    Raises ValueError when the page's link leaves the collection.
+    Raises ValueError when the page's link leaves the collection, or leads to itself or to a page that was `seen`: who
+    followed it would never come to an end.
     """
     nodes = page.value[start.offset : start.offset + first]
     end = Position(start.query, start.offset + len(nodes))
     following = Position(_next_query(page.next_link, collection)) if page.next_link is not None else None
+    if following is not None and (following.page() == start.page() or following.page() in seen):
+        raise ValueError("a next link that leads back")
     if end.offset < len(page.value):
         return InvitationSlice(start, nodes, has_next=True, end=end)
     return InvitationSlice(start, nodes, has_next=following is not None, end=following or end)

@@ -232,6 +232,38 @@ def test_a_link_that_leads_elsewhere_is_an_invalid_response_and_nothing_goes_the
         assert other.accepted == 0
 
 
+@pytest.mark.parametrize("rows", [["1"], []], ids=["a full page", "an empty page"])
+@pytest.mark.parametrize("query", ["$top=20", "%24top=20", "%24to%70=%32%30"])
+def test_a_link_to_the_page_that_it_stands_in_is_an_invalid_response(
+    gateway: Gateway, upstream: InvitationsUpstream, rows: list[str], query: str
+) -> None:
+    upstream.expect(always(page(rows, f"{upstream.url}{COLLECTION}?{query}")))
+    assert gateway.error(QUERY)["extensions"]["code"] == "UPSTREAM_INVALID_RESPONSE"
+    assert len(upstream.calls) == 1
+
+
+def test_a_link_to_the_later_page_that_it_stands_in_is_an_invalid_response_wherever_the_list_went_on(
+    gateway: Gateway, upstream: InvitationsUpstream
+) -> None:
+    upstream.expect(Rows(upstream.url, 10, 4))
+    cursors = [edge["cursor"] for edge in read(gateway)["edges"]]
+    upstream.expect(always(page(["a", "b"], f"{upstream.url}{COLLECTION}?$skiptoken=4&opaque=a%2Fb%20c")))
+    assert gateway.error(QUERY, {"after": cursors[-1]})["extensions"]["code"] == "UPSTREAM_INVALID_RESPONSE"
+    assert ids(read(gateway, after=cursors[0])) == ["b"]  # within the first page, whose link is another one
+
+
+@pytest.mark.parametrize("back_to", ["$top=20", "$skiptoken=1", "$skiptoken=2", "%24skiptoken=1", "$skiptoken=3"])
+def test_a_link_back_to_an_empty_page_of_the_same_call_is_an_invalid_response(
+    gateway: Gateway, upstream: InvitationsUpstream, back_to: str
+) -> None:
+    links = [f"{upstream.url}{COLLECTION}?{query}" for query in ("$skiptoken=1", "$skiptoken=2", "$skiptoken=3")]
+    back = f"{upstream.url}{COLLECTION}?{back_to}"
+    for rows in ([], ["1"]):
+        upstream.expect(replying(*(page([], link) for link in links), page(rows, back)))
+        assert gateway.error(QUERY)["extensions"]["code"] == "UPSTREAM_INVALID_RESPONSE"
+        assert len(upstream.calls) == 4
+
+
 def test_a_link_whose_scheme_is_in_capitals_stays_at_home() -> None:
     with InvitationsUpstream() as upstream, running_gateway(upstream.url) as gateway:
         upstream.expect(replying(page(["1"], f"HTTP://127.0.0.1:{upstream.port}{COLLECTION}?a=b"), page(["2"])))
