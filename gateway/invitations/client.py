@@ -44,7 +44,7 @@ class InvitationsClient:
             answer = await self._rest.send(call)
             return answer.read(decode_invitation)
         except InvitationsError as error:
-            raise error.with_outcome() from None
+            raise error.with_outcome().with_tracking_id(body.tracking_id) from None
 
     async def update(self, id: str, changes: InvitationV2Body, authorization: str | None) -> InvitationV2:
         """`PATCH` an invitation; what is not in the changes stays as it is."""

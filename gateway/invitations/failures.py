@@ -22,6 +22,9 @@ CERTAINLY_NOT_SENT = (
 )
 """Errors that the transport raises before it writes the first byte of the request."""
 
+MAX_TRACKING_ID = 1000
+"""Characters: a longer one is the client's own, and its errors need not repeat it."""
+
 _STATUSES: dict[int, tuple[ErrorCode, str]] = {
     400: (ErrorCode.BAD_USER_INPUT, "The invitations API rejected the request as malformed."),
     401: (ErrorCode.UNAUTHENTICATED, "The invitations API does not accept the bearer token."),
@@ -63,6 +66,12 @@ class InvitationsError(GatewayError):
     def with_outcome(self) -> "InvitationsError":
         """Return the error of a mutation: one that shows the client its outcome."""
         self.extensions["outcome"] = self.outcome.value
+        return self
+
+    def with_tracking_id(self, sent: object) -> "InvitationsError":
+        """Return the error of a create: one that shows the client what to look for, if anything was sent."""
+        if self.sent and isinstance(sent, str) and len(sent) <= MAX_TRACKING_ID:
+            self.extensions["trackingId"] = sent
         return self
 
 

@@ -86,12 +86,13 @@ class RestClient:
         """
         authorization = bearer(call.authorization)
         tries = 1
-        new_connection = False
+        new_connection = sent = False
         while True:
             try:
                 return await self._try(call, authorization, new_connection=new_connection)
             except _TryFailedError as failed:
                 retry = failed.retry
+                sent = failed.error.sent = failed.error.sent or sent
                 if tries == MAX_TRIES or retry is None or not retry.permits(call.method):
                     raise failed.error from None
                 pause = retry.pause(tries)

@@ -25,6 +25,7 @@ def assert_failed(
     error = gateway.error(operation.query)
     extensions: dict[str, Any] = error["extensions"]
     expected = {"code", *(["outcome"] if operation.is_mutation else []), *(["clientRequestId"] if sent else [])}
+    expected |= {"trackingId"} if operation is CREATE and sent else set()
     assert set(extensions) == expected
     assert extensions["code"] == code
     if operation.is_mutation:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from support.gateway import Gateway
 from support.invitations_upstream import InvitationsUpstream, always, json_answer
-from support.operations import GET, LIST, MUTATIONS, OBJECTS, OPERATIONS, UPDATE, Operation
+from support.operations import CREATE, GET, LIST, MUTATIONS, OBJECTS, OPERATIONS, UPDATE, Operation
 from support.scripted_upstream import answer
 
 from gateway.errors import ErrorCode
@@ -127,6 +127,7 @@ def test_a_status_that_is_no_success_becomes_its_code_whatever_its_body(
             **({} if status in NO_BODY else known),
             **({"retryAfter": 3600} if wait else {}),
             **({"outcome": "NOT_APPLIED" if 400 <= status < 500 else "UNKNOWN"} if operation.is_mutation else {}),
+            **({"trackingId": call.json["trackingId"]} if operation is CREATE else {}),
         }
         assert SECRET not in json.dumps(error)
     assert SECRET not in caplog.text
@@ -310,6 +311,7 @@ def assert_unusable(gateway: Gateway, upstream: InvitationsUpstream, operation: 
         "requestId": "some-id",
         "clientRequestId": call.headers["client-request-id"],
         **({"outcome": "APPLIED"} if operation.is_mutation else {}),
+        **({"trackingId": call.json["trackingId"]} if operation is CREATE else {}),
     }
     assert SECRET not in json.dumps(error)
 

@@ -1,0 +1,80 @@
+"""What a frontend can look for when it does not know what became of a create."""
+
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import pytest
+from support.certificates import self_signed
+from support.gateway import LIMIT, TOKEN, Gateway, running_gateway
+from support.gateway_process import gateway_process
+from support.invitations_upstream import InvitationsUpstream, Reply, always, replying
+from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
+
+CREATE = """mutation ($id: String) {
+  createInvitation(input: {inviter: "a", invitee: "b", message: {}, trackingId: $id}) { id } }"""
+
+
+def lose(connection: UpstreamConnection) -> None:
+    connection.close()
+
+
+FAILURES: dict[str, Reply] = {
+    "refused": answer(409, b""),
+    "throttled": answer(429, b"", b"Retry-After: 1000"),
+    "failed": answer(503, b""),
+    "lost": lose,
+    "done, with an answer of no use": answer(201, b"[]"),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
+@pytest.mark.parametrize("own", [None, "dGVzdA==", ""])
+def test_a_create_that_failed_after_it_was_sent_tells_the_tracking_id_that_was_sent(
+    gateway: Gateway, upstream: InvitationsUpstream, failure: Reply, own: str | None
+) -> None:
+    upstream.expect(replying(failure))
+    told = gateway.error(CREATE, {"id": own})["extensions"]["trackingId"]
+    (call,) = upstream.calls
+    assert told == call.json["trackingId"]
+    assert told == own if own is not None else UUID(told)
+
+
+def test_a_create_that_was_never_sent_tells_no_tracking_id(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+    assert "trackingId" not in gateway.error(CREATE, {"id": "x"}, authorization=None)["extensions"]
+    assert upstream.calls == []
+
+
+def test_a_create_that_was_sent_before_no_connection_was_made_tells_its_tracking_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, certificate = self_signed(tmp_path, "IP:127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+
+    def script(connection: UpstreamConnection) -> None:
+        if connection.number == 0:
+            connection.start_tls(tls)
+            connection.read_request()
+            connection.send(answer(429, b"", b"Retry-After: 0", b"Connection: close"))
+
+    with ScriptedUpstream(script) as upstream, running_gateway(f"https://127.0.0.1:{upstream.port}") as gateway:
+        extensions = gateway.error(CREATE, {"id": "mine"})["extensions"]
+        assert len(upstream.requests) == 1
+    assert (extensions["outcome"], extensions["trackingId"]) == ("NOT_APPLIED", "mine")
+
+
+def test_a_tracking_id_is_not_told_to_anybody_else() -> None:
+    with (
+        InvitationsUpstream(always(answer(500, b""))) as upstream,
+        gateway_process("serve", UPSTREAM_URL=f"{upstream.url}/v1.0") as gateway,
+    ):
+        body = {"query": CREATE, "variables": {"id": "my-own-5ecret"}}
+        response = httpx.post(f"{gateway.url}/graphql", json=body, headers={"Authorization": TOKEN}, timeout=LIMIT)
+        gateway.log_of(response.headers["X-Request-Id"])
+    assert response.json()["errors"][0]["extensions"]["trackingId"] == "my-own-5ecret"
+    assert "5ecret" not in gateway.log()
+
+
+def test_a_very_long_tracking_id_is_not_repeated(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+    upstream.expect(always(answer(409, b"")))
+    assert "trackingId" not in gateway.error(CREATE, {"id": "x" * 100_000})["extensions"]
