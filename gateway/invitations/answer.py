@@ -30,7 +30,7 @@ class Response(httpx.Response):
         self, status_code: int, headers: list[tuple[bytes, bytes]], body: bytes, discard: Callable[[], None]
     ) -> None:
         super().__init__(status_code, stream=_READ)
-        self._fields = headers
+        self.fields = headers
         self._content = body
         self.extensions = {"discard": discard}
         self.is_closed = self.is_stream_consumed = True
@@ -38,7 +38,7 @@ class Response(httpx.Response):
     @property
     def headers(self) -> httpx.Headers:
         """The answer's headers."""
-        return httpx.Headers(self._fields)
+        return httpx.Headers(self.fields)
 
     @headers.setter
     def headers(self, _: httpx.Headers) -> None:

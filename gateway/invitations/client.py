@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from gateway.errors import ErrorCode, Outcome
+from gateway.invitations.correlation import Answer
 from gateway.invitations.failures import InvitationsError, unaddressable
 from gateway.invitations.model import InvitationV2, InvitationV2Body, decode_invitation, decode_page
 from gateway.invitations.paging import InvitationSlice, Position, slice_page
@@ -39,10 +40,17 @@ class InvitationsClient:
 
     async def create(self, body: InvitationV2Body, authorization: str | None) -> InvitationV2:
         """`POST` a new invitation."""
+
+        def read(answer: Answer) -> InvitationV2:
+            created = decode_invitation(answer.content)
+            # A service that gives ids of its own is trusted where the answer says whose it is.
+            if not answer.confirmed and created.tracking_id is not None and isinstance(body.tracking_id, str):
+                answer.require(body.tracking_id, created.tracking_id)
+            return created
+
         try:
             call = Call("POST", self._collection.path, authorization, self._deadline(), msgspec.json.encode(body))
-            answer = await self._rest.send(call)
-            return answer.read(decode_invitation)
+            return await self._rest.send(call, read)
         except InvitationsError as error:
             raise error.with_outcome().with_tracking_id(body.tracking_id) from None
 
@@ -60,7 +68,7 @@ class InvitationsClient:
             bearer(authorization)
             return None
         try:
-            return await self._get(segment, authorization, self._deadline())
+            return await self._get(id, segment, authorization, self._deadline())
         except InvitationsError as error:
             if error.code is ErrorCode.NOT_FOUND:
                 return None
@@ -85,8 +93,10 @@ class InvitationsClient:
         self, first: int, start: Position, authorization: str | None, deadline: float, seen: list[object]
     ) -> InvitationSlice:
         target = f"{self._collection.path}?{start.query}"
-        answer = await self._rest.send(Call("GET", target, authorization, deadline))
-        return answer.read(lambda content: slice_page(decode_page(content), start, first, self._collection, seen))
+        return await self._rest.send(
+            Call("GET", target, authorization, deadline),
+            lambda answer: slice_page(decode_page(answer.content), start, first, self._collection, seen),
+        )
 
     async def _update(self, id: str, changes: InvitationV2Body, authorization: str | None) -> InvitationV2:
         deadline = self._deadline()
@@ -97,22 +107,31 @@ class InvitationsClient:
         if "{id}" not in self._update_path:
             changes = msgspec.structs.replace(changes, id=id)
         path = self._update_path.replace("{id}", segment)
-        answer = await self._rest.send(Call("PATCH", path, authorization, deadline, msgspec.json.encode(changes)))
-        if answer.response.status_code != 204:
-            return answer.read(decode_invitation)
+        updated = await self._rest.send(
+            Call("PATCH", path, authorization, deadline, msgspec.json.encode(changes)),
+            lambda answer: None if answer.status == 204 else _invitation(answer, id),
+        )
+        if updated is not None:
+            return updated
         try:
-            return await self._get(segment, authorization, deadline)
+            return await self._get(id, segment, authorization, deadline)
         except InvitationsError as error:
             error.outcome = Outcome.APPLIED
             raise
 
-    async def _get(self, segment: str, authorization: str | None, deadline: float) -> InvitationV2:
-        target = f"{self._collection.path}/{segment}"
-        answer = await self._rest.send(Call("GET", target, authorization, deadline))
-        return answer.read(decode_invitation)
+    async def _get(self, id: str, segment: str, authorization: str | None, deadline: float) -> InvitationV2:
+        call = Call("GET", f"{self._collection.path}/{segment}", authorization, deadline)
+        return await self._rest.send(call, lambda answer: _invitation(answer, id))
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self._timeout
+
+
+def _invitation(answer: Answer, id: str) -> InvitationV2:
+    """Read the invitation with that id."""
+    found = decode_invitation(answer.content)
+    answer.require(id, found.id)
+    return found
 
 
 def _path_segment(id: str) -> str | None:

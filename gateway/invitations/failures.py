@@ -106,6 +106,16 @@ def unusable(response: httpx.Response, client_request_id: str) -> InvitationsErr
     )
 
 
+def foreign(client_request_id: str) -> InvitationsError:
+    """Return the error for a request that got the answer of another; nothing of that is shown."""
+    return InvitationsError(
+        ErrorCode.UPSTREAM_INVALID_RESPONSE,
+        "The invitations API gave the answer to another request.",
+        Outcome.UNKNOWN,
+        clientRequestId=client_request_id,
+    )
+
+
 def unanswered(error: httpx.TransportError, client_request_id: str) -> InvitationsError:
     """Return the error for a request that got no whole answer."""
     if isinstance(error, httpx.TimeoutException):

@@ -1,7 +1,6 @@
 """One REST call: its requests, one after the other, until there is an answer that counts."""
 
 import asyncio
-import random
 import re
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,8 +10,17 @@ import httpx
 import msgspec
 
 from gateway import __version__
-from gateway.invitations.failures import InvitationsError, answered, unanswered, unauthenticated, unusable
-from gateway.invitations.retries import MAX_TRIES, Retry, after_error, after_status
+from gateway.invitations.correlation import Answer, ForeignAnswer, is_confirmed
+from gateway.invitations.failures import (
+    InvitationsError,
+    answered,
+    foreign,
+    unanswered,
+    unauthenticated,
+    unusable,
+)
+from gateway.invitations.request import Request, new_uuid
+from gateway.invitations.retries import AFTER_FOREIGN_ANSWER, MAX_TRIES, Retry, after_error, after_status
 from gateway.invitations.transport import ResponseTooLarge
 
 SHARE = 0.5
@@ -23,21 +31,6 @@ _BEARER = re.compile(r"bearer +[A-Za-z0-9\-._~+/]+=*", re.ASCII | re.IGNORECASE)
 """RFC 6750, section 2.1. No other credential is passed on: one meant for somebody else must not reach the API."""
 
 _T = TypeVar("_T")
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """An answer with a status of success, not yet decoded."""
-
-    response: httpx.Response
-    content: bytes
-    client_request_id: str
-
-    def read(self, decode: Callable[[bytes], _T]) -> _T:
-        """Decode the body. Raises InvitationsError when it is not what `decode` reads."""
-        try:
-            return decode(self.content)
-        except (ValueError, RecursionError):
-            raise unusable(self.response, self.client_request_id) from None
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -79,17 +72,19 @@ class RestClient:
             (b"User-Agent", b"invitations-gateway/" + __version__.encode("ascii")),
         ]
 
-    async def send(self, call: Call) -> Answer:
-        """Send a request until it has an answer that counts.
+    async def send(self, call: Call, read: Callable[[Answer], _T]) -> _T:
+        """Send a request until it has an answer that counts, and return what `read` makes of that.
 
-        Raises InvitationsError when there is no bearer token, no answer, or one that is not a success.
+        `read` raises ValueError or RecursionError for an answer that cannot be used, and ForeignAnswer for one that
+        belongs to another request. Raises InvitationsError when there is no bearer token, no answer, or one that is
+        not a success that `read` accepts.
         """
         authorization = bearer(call.authorization)
         tries = 1
         new_connection = sent = False
         while True:
             try:
-                return await self._try(call, authorization, new_connection=new_connection)
+                return await self._try(call, authorization, read, new_connection=new_connection)
             except _TryFailedError as failed:
                 retry = failed.retry
                 sent = failed.error.sent = failed.error.sent or sent
@@ -102,8 +97,8 @@ class RestClient:
             tries += 1
             await asyncio.sleep(pause)
 
-    async def _try(self, call: Call, authorization: str, *, new_connection: bool) -> Answer:
-        client_request_id = _uuid()
+    async def _try(self, call: Call, authorization: str, read: Callable[[Answer], _T], *, new_connection: bool) -> _T:
+        client_request_id = new_uuid()
         request = self._request(call, authorization, client_request_id)
         if new_connection:
             request.extensions["new_connection"] = True
@@ -111,11 +106,7 @@ class RestClient:
             response, content = await self._exchange(request)
         except httpx.TransportError as error:
             raise _TryFailedError(unanswered(error, client_request_id), after_error(error)) from None
-        status = response.status_code
-        if 200 <= status < 300:
-            return Answer(response, content, client_request_id)
-        failure = answered(response, content, client_request_id)
-        raise _TryFailedError(failure, after_status(status, response.headers))
+        return _read_answer(response, content, client_request_id, read)
 
     async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
         """Return an answer and its body, which is empty when it is too large or encoded: neither can be used."""
@@ -125,7 +116,7 @@ class RestClient:
             if error.response is None:
                 raise
             return error.response, b""
-        return response, response.content if response.is_closed else await _read(response)
+        return response, response.content if response.is_closed else await _read_body(response)
 
     def _request(self, call: Call, authorization: str, client_request_id: str) -> httpx.Request:
         headers = [
@@ -138,7 +129,7 @@ class RestClient:
             headers += [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
         # Each phase may take what is left; the transport keeps the deadline over all of them.
         left = max(call.deadline - _now(), 0.001)
-        return _Request(
+        return Request(
             call.method,
             self._origin,
             headers,
@@ -151,36 +142,6 @@ class RestClient:
         )
 
 
-class _Request(httpx.Request):
-    """An `httpx.Request`, made without what its constructor does for people: that takes as long as sending it."""
-
-    def __init__(
-        self, method: str, url: httpx.URL, fields: list[tuple[bytes, bytes]], body: bytes, extensions: dict[str, object]
-    ) -> None:
-        self.method = method
-        self.url = url
-        self.headers = _Headers(fields)
-        self.stream = httpx.ByteStream(body)
-        self.extensions = extensions
-
-
-class _Headers(httpx.Headers):
-    """`httpx.Headers` that are sent as they are, and sorted out only for who looks one up."""
-
-    def __init__(self, fields: list[tuple[bytes, bytes]]) -> None:
-        self._fields = fields
-
-    @property
-    def raw(self) -> list[tuple[bytes, bytes]]:
-        """The headers, in order."""
-        return self._fields
-
-    def __getattr__(self, name: str) -> object:
-        # What httpx.Headers' own constructor would have set.
-        super().__init__(self._fields)
-        return super().__getattribute__(name)
-
-
 class _TryFailedError(Exception):
     """One try failed: with what error, and how another may follow."""
 
@@ -190,7 +151,22 @@ class _TryFailedError(Exception):
         self.retry = retry
 
 
-async def _read(response: httpx.Response) -> bytes:
+def _read_answer(response: httpx.Response, content: bytes, client_request_id: str, read: Callable[[Answer], _T]) -> _T:
+    """Return what `read` makes of an answer. Raises _TryFailedError when it is no success, or not this request's."""
+    status = response.status_code
+    try:
+        confirmed = is_confirmed(response, client_request_id)
+        if 200 <= status < 300:
+            return read(Answer(status, content, confirmed))
+    except ForeignAnswer:
+        response.extensions.get("discard", _do_nothing)()  # What else comes on this connection is not ours either.
+        raise _TryFailedError(foreign(client_request_id), AFTER_FOREIGN_ANSWER) from None
+    except (ValueError, RecursionError):
+        raise _TryFailedError(unusable(response, client_request_id), None) from None
+    raise _TryFailedError(answered(response, content, client_request_id), after_status(status, response.headers))
+
+
+async def _read_body(response: httpx.Response) -> bytes:
     """Return the body; nothing of one that is encoded although `identity` was asked for.
 
     Unpacked it could have any size, and whether it unpacks at all must not decide what became of a request.
@@ -201,10 +177,8 @@ async def _read(response: httpx.Response) -> bytes:
     return b""
 
 
-def _uuid() -> str:
-    """Make a random UUID (RFC 9562, version 4), several times faster than by way of `uuid.UUID`."""
-    it = f"{random.getrandbits(128):032x}"
-    return f"{it[:8]}-{it[8:12]}-4{it[13:16]}-{'89ab'[int(it[16], 16) & 3]}{it[17:20]}-{it[20:]}"
+def _do_nothing() -> None:
+    """Stand for what a transport does not offer."""
 
 
 def _now() -> float:

@@ -1,9 +1,9 @@
 """When a call is tried again, and how long to wait before.
 
-A `GET` is tried again after a lost connection, 429, 502, 503, 504 and 509. A `POST` or `PATCH` is tried again only when
-it is certain that the API did not process it: no connection was made, or the answer was 429. Nothing is sent before
-`Retry-After` is over. Without `Retry-After` the first pause is about a second and then doubles: Graph counts requests
-sent while it throttles (Microsoft Graph, "Throttling guidance" and "Best practices").
+A `GET` is tried again after a lost connection, another request's answer, 429, 502, 503, 504 and 509. A `POST` or
+`PATCH` is tried again only when it is certain that the API did not process it: no connection was made, or the answer
+was 429. Nothing is sent before `Retry-After` is over. Without `Retry-After` the first pause is about a second and then
+doubles: Graph counts requests sent while it throttles (Microsoft Graph, "Throttling guidance" and "Best practices").
 """
 
 import random
@@ -52,6 +52,10 @@ class Retry(msgspec.Struct, frozen=True):
     def pause(self, tries: int) -> float:
         """Return the seconds to wait after so many tries."""
         return self.at_least + self.backoff * (1 << tries - 1) * random.uniform(0.75, 1.25)  # noqa: S311 (jitter)
+
+
+AFTER_FOREIGN_ANSWER = Retry(new_connection=True)
+"""An answer to another request says nothing about this one."""
 
 
 def after_status(status: int, headers: httpx.Headers) -> Retry | None:

@@ -21,9 +21,9 @@ def test_the_retry_after_a_503_takes_a_new_connection_although_others_are_idle(
 ) -> None:
     both_asked = threading.Barrier(2, timeout=60)
 
-    def at_once(_: Request) -> bytes:
+    def at_once(call: Request) -> bytes:
         both_asked.wait()
-        return json_answer(200, {"id": "1"})
+        return json_answer(200, {"id": call.target[-1]})
 
     upstream.expect(at_once)
     gateway.data('query { a: invitation(id: "1") { id } b: invitation(id: "2") { id } }')

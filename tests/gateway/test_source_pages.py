@@ -228,7 +228,11 @@ def test_graphql_becomes_the_documented_rest_requests_and_their_answers_become_g
 def test_with_an_id_in_the_update_path_the_id_leaves_the_body() -> None:
     with (
         InvitationsUpstream(
-            replying(json_answer(200, UPDATED), answer(204, b""), json_answer(200, UPDATED))
+            replying(
+                json_answer(200, {**UPDATED, "id": "urn:li:invitation:1/2"}),
+                answer(204, b""),
+                json_answer(200, {**UPDATED, "id": "a b"}),
+            )
         ) as upstream,
         running_gateway(upstream.url, update_path="/linkedIn/invitations/{id}") as gateway,
     ):
@@ -240,7 +244,8 @@ def test_with_an_id_in_the_update_path_the_id_leaves_the_body() -> None:
             ("PATCH", f"{COLLECTION}/a%20b", {**ENTITY, "message": None}),
             ("GET", f"{COLLECTION}/a%20b", None),
         ]
-    assert changed == read_again == {"updateInvitation": out(UPDATED)}
+    assert changed == {"updateInvitation": out(UPDATED, id="urn:li:invitation:1/2")}
+    assert read_again == {"updateInvitation": out(UPDATED, id="a b")}
 
 
 def test_a_base_url_without_a_path_or_with_a_slash_behind_it_is_taken_as_it_is() -> None:

@@ -67,7 +67,7 @@ def test_a_request_goes_through_a_tunnel_in_which_the_proxy_sees_no_token(
         async with Transport(max_response_bytes=LIMIT, ssl_context=certificates.client, proxy=proxy.url) as transport:
             rest = RestClient(transport, url=upstream.url)
             call = Call("POST", "/v1.0/linkedIn/invitations", TOKEN, loop.time() + 30, b"{}")
-            return (await rest.send(call)).content
+            return await rest.send(call, lambda answer: answer.content)
 
     with ScriptedUpstream(answering(answer(201, b'{"id":"1"}')), tls=certificates.server) as upstream:
         assert asyncio.run(main()) == b'{"id":"1"}'
