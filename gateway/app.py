@@ -75,8 +75,9 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
 
 def serve() -> ASGIApp:
     """Build what a worker process serves, from the environment; called by uvicorn."""
-    configure_logging()
-    app = create_app(load_settings())
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    app = create_app(settings)
     # What is here now stays: the collector need not look through it again, and is quick. What a request makes is freed
     # without its help, but for the frames of errors, so that it may come seldom, and then for the old ones, too.
     gc.collect()

@@ -68,7 +68,7 @@ _data = click.option("--data", type=click.Path(path_type=Path), help="the sandbo
 
 
 @main.command()
-@_settings("host", "port", "playground", "introspection", "cors_origins")
+@_settings("host", "port", "log_level", "playground", "introspection", "cors_origins")
 @_data
 def dev(data: Path | None) -> None:
     """Serve the gateway in front of an embedded sandbox API: no account, no token, nothing is sent to anyone."""
@@ -90,7 +90,7 @@ def dev(data: Path | None) -> None:
         click.echo(f"GraphQL and GraphiQL:  {origin}/graphql")
         click.echo(f"Sandbox REST API:      {origin}/v1.0/linkedIn/invitations  (bearer token: {SANDBOX_TOKEN})")
         click.echo(f"Sandbox data:          {data or 'in memory, gone with this process'}")
-        _run(app, [public, private])
+        _run(app, [public, private], log_level=settings.log_level)
 
 
 @main.command()
@@ -100,7 +100,13 @@ def serve() -> None:
     settings = _load()
     with closing(_listen(settings.host, settings.port)) as public:
         click.echo(f"GraphQL at {_origin(public)}/graphql, in front of {settings.upstream_url}")
-        _run("gateway.app:serve", [public], workers=settings.workers, upstream_timeout=settings.upstream_timeout)
+        _run(
+            "gateway.app:serve",
+            [public],
+            workers=settings.workers,
+            upstream_timeout=settings.upstream_timeout,
+            log_level=settings.log_level,
+        )
 
 
 @main.command()
@@ -179,14 +185,21 @@ def _origin(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _run(app: Any, sockets: list[socket.socket], *, workers: int = 1, upstream_timeout: float = 10.0) -> None:
+def _run(
+    app: Any,
+    sockets: list[socket.socket],
+    *,
+    workers: int = 1,
+    upstream_timeout: float = 10.0,
+    log_level: str = "info",
+) -> None:
     import uvicorn  # noqa: PLC0415 (as above)
 
     from gateway.http.protocol import HttpProtocol  # noqa: PLC0415
     from gateway.telemetry import configure_logging  # noqa: PLC0415
     from gateway.workers import Workers  # noqa: PLC0415
 
-    configure_logging()
+    configure_logging(log_level)
     config = uvicorn.Config(
         app,
         http=HttpProtocol,

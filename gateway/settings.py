@@ -104,6 +104,7 @@ class Settings(BaseSettings):
     shutdown_delay: float = Field(
         0.0, ge=0, le=300, allow_inf_nan=False, description="seconds from SIGTERM until it stops listening"
     )
+    log_level: Literal["info", "debug"] = Field("info", description="with debug, the log has each REST request")
     playground: bool = Field(default=True, description="serve GraphiQL to browsers")
     introspection: bool = Field(default=True, description="answer introspection queries")
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)] = Field(

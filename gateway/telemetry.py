@@ -1,7 +1,8 @@
 """What is known of the gateway's work from outside: request ids and the log.
 
-The log has one line for each request and one for each bug. No line repeats a token, a value from a document, from its
-variables or from the REST API, nor the message of an exception, which may hold one.
+The log has one line for each request, one for each bug, and those of `gateway.rest` for REST requests. No line
+repeats a token, a value from a document, from its variables or from the REST API, nor the message of an exception,
+which may hold one.
 """
 
 import asyncio
@@ -139,12 +140,12 @@ def log_loop_error(_: asyncio.AbstractEventLoop, context: Mapping[str, object]) 
         _loop.error(_logfmt(bug=str(context.get("message"))))
 
 
-def configure_logging(level: int = logging.INFO) -> None:
+def configure_logging(level: str = "info") -> None:
     """Send the log to standard error, a line each."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("gateway").setLevel(level)
+    logging.getLogger("gateway").setLevel(level.upper())
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of what any client can do
 
 

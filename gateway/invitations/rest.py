@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable
+from logging import DEBUG
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +21,8 @@ from gateway.invitations.failures import (
     unusable,
 )
 from gateway.invitations.request import Request, new_uuid
+from gateway.invitations.rest_log import Try, log_cancelled, log_failure, log_success
+from gateway.invitations.rest_log import logger as rest_log
 from gateway.invitations.retries import AFTER_FOREIGN_ANSWER, MAX_TRIES, Retry, after_error, after_status
 from gateway.invitations.transport import ResponseTooLarge
 
@@ -84,7 +87,7 @@ class RestClient:
         new_connection = sent = False
         while True:
             try:
-                return await self._try(call, authorization, read, new_connection=new_connection)
+                return await self._try(call, authorization, read, tries, new_connection=new_connection)
             except _TryFailedError as failed:
                 retry = failed.retry
                 sent = failed.error.sent = failed.error.sent or sent
@@ -97,16 +100,30 @@ class RestClient:
             tries += 1
             await asyncio.sleep(pause)
 
-    async def _try(self, call: Call, authorization: str, read: Callable[[Answer], _T], *, new_connection: bool) -> _T:
-        client_request_id = new_uuid()
-        request = self._request(call, authorization, client_request_id)
+    async def _try(
+        self, call: Call, authorization: str, read: Callable[[Answer], _T], number: int, *, new_connection: bool
+    ) -> _T:
+        this = Try(call.method, number, _now(), new_uuid())
+        request = self._request(call, authorization, this)
         if new_connection:
             request.extensions["new_connection"] = True
         try:
             response, content = await self._exchange(request)
         except httpx.TransportError as error:
-            raise _TryFailedError(unanswered(error, client_request_id), after_error(error)) from None
-        return _read_answer(response, content, client_request_id, read)
+            failure = unanswered(error, this.client_request_id)
+            log_failure(this, failure, None, _now(), cause=type(error).__name__)
+            raise _TryFailedError(failure, after_error(error)) from None
+        except asyncio.CancelledError:
+            log_cancelled(this, _now())
+            raise
+        try:
+            value = _read_answer(response, content, this.client_request_id, read)
+        except _TryFailedError as failed:
+            log_failure(this, failed.error, response, _now(), cause=failed.cause)
+            raise
+        if rest_log.isEnabledFor(DEBUG):
+            log_success(this, response, _now())
+        return value
 
     async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
         """Return an answer and its body, which is empty when it is too large or encoded: neither can be used."""
@@ -118,17 +135,17 @@ class RestClient:
             return error.response, b""
         return response, response.content if response.is_closed else await _read_body(response)
 
-    def _request(self, call: Call, authorization: str, client_request_id: str) -> httpx.Request:
+    def _request(self, call: Call, authorization: str, this: Try) -> httpx.Request:
         headers = [
             *self._headers,
             (b"Authorization", authorization.encode("ascii")),
-            (b"client-request-id", client_request_id.encode("ascii")),
+            (b"client-request-id", this.client_request_id.encode("ascii")),
         ]
         body = call.body or b""
         if body:
             headers += [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
         # Each phase may take what is left; the transport keeps the deadline over all of them.
-        left = max(call.deadline - _now(), 0.001)
+        left = max(call.deadline - this.started, 0.001)
         return Request(
             call.method,
             self._origin,
@@ -143,12 +160,13 @@ class RestClient:
 
 
 class _TryFailedError(Exception):
-    """One try failed: with what error, and how another may follow."""
+    """One try failed: with what error, how another may follow, and what the log says of it."""
 
-    def __init__(self, error: InvitationsError, retry: Retry | None) -> None:
+    def __init__(self, error: InvitationsError, retry: Retry | None, cause: str = "") -> None:
         super().__init__()
         self.error = error
         self.retry = retry
+        self.cause = cause
 
 
 def _read_answer(response: httpx.Response, content: bytes, client_request_id: str, read: Callable[[Answer], _T]) -> _T:
@@ -160,10 +178,11 @@ def _read_answer(response: httpx.Response, content: bytes, client_request_id: st
             return read(Answer(status, content, confirmed))
     except ForeignAnswer:
         response.extensions.get("discard", _do_nothing)()  # What else comes on this connection is not ours either.
-        raise _TryFailedError(foreign(client_request_id), AFTER_FOREIGN_ANSWER) from None
+        raise _TryFailedError(foreign(client_request_id), AFTER_FOREIGN_ANSWER, "foreign") from None
     except (ValueError, RecursionError):
-        raise _TryFailedError(unusable(response, client_request_id), None) from None
-    raise _TryFailedError(answered(response, content, client_request_id), after_status(status, response.headers))
+        raise _TryFailedError(unusable(response, client_request_id), None, "unusable") from None
+    failure = answered(response, content, client_request_id)
+    raise _TryFailedError(failure, after_status(status, response.headers), "status")
 
 
 async def _read_body(response: httpx.Response) -> bytes:

@@ -41,6 +41,7 @@ ACCEPTED: list[tuple[str, str, object]] = [
     ("port", "65535", 65535),
     ("workers", "1", 1),
     ("workers", "128", 128),
+    ("log_level", "debug", "debug"),
     ("playground", "false", False),
     ("playground", "1", True),
     ("introspection", "no", False),
@@ -111,6 +112,7 @@ REFUSED: list[tuple[str, str]] = [
     *(("host", host) for host in ["", "5ecret" * 50]),
     *(("port", port) for port in ["", "-1", "65536", "80.5", "5ecret", "0x50"]),
     *(("workers", workers) for workers in ["", "0", "-1", "129", "1.5", "5ecret"]),
+    *(("log_level", level) for level in ["", "5ecret", "DEBUG", "10"]),
     *((name, flag) for name in ("playground", "introspection") for flag in ["", "2", "5ecret", "maybe"]),
     *(
         ("cors_origins", origins)

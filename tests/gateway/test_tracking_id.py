@@ -66,7 +66,7 @@ def test_a_create_that_was_sent_before_no_connection_was_made_tells_its_tracking
 def test_a_tracking_id_is_not_told_to_anybody_else() -> None:
     with (
         InvitationsUpstream(always(answer(500, b""))) as upstream,
-        gateway_process("serve", UPSTREAM_URL=f"{upstream.url}/v1.0") as gateway,
+        gateway_process("serve", UPSTREAM_URL=f"{upstream.url}/v1.0", LOG_LEVEL="debug") as gateway,
     ):
         body = {"query": CREATE, "variables": {"id": "my-own-5ecret"}}
         response = httpx.post(f"{gateway.url}/graphql", json=body, headers={"Authorization": TOKEN}, timeout=LIMIT)

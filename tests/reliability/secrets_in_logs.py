@@ -21,7 +21,7 @@ from support.gateway_process import GatewayProcess, gateway_process
 from support.invitations_upstream import InvitationsUpstream, always, json_answer
 from support.raw_http import RawConnection, request
 
-LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (INFO|WARNING|ERROR) [a-z.]+ [ -~]*")
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING|ERROR) [a-z.]+ [ -~]*")
 FORGED = "2026-01-01T00:00:00.000Z ERROR gateway.http bug=forged"
 BREAKS = ("\n", "\r\n", "\r", "\u2028", "\x85", "\x0b", "\x0c", "\x1b[2K", "\\n", "%0a", "\0")
 
@@ -125,7 +125,7 @@ def after_traffic() -> Iterator[tuple[Secrets, GatewayProcess]]:
     )
     with (
         InvitationsUpstream() as upstream,
-        gateway_process("serve", UPSTREAM_URL=f"{upstream.url}/v1.0") as gateway,
+        gateway_process("serve", LOG_LEVEL="debug", UPSTREAM_URL=f"{upstream.url}/v1.0") as gateway,
     ):
         for answer in answers:
             upstream.expect(always(answer))
