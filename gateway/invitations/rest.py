@@ -54,10 +54,14 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def bearer(authorization: str | None) -> str:
-    """Return the value of an `Authorization` header that holds a bearer token. Raises InvitationsError for others."""
-    if authorization is None or not _BEARER.fullmatch(authorization):
+    """Return the value of an `Authorization` header that holds a bearer token, without the whitespace around it.
+
+    Raises InvitationsError for others.
+    """
+    value = "" if authorization is None else authorization.strip(" \t")  # RFC 9112, section 5.1
+    if not _BEARER.fullmatch(value):
         raise unauthenticated()
-    return authorization
+    return value
 
 
 class RestClient:
@@ -190,7 +194,7 @@ async def _read_body(response: httpx.Response) -> bytes:
 
     Unpacked it could have any size, and whether it unpacks at all must not decide what became of a request.
     """
-    if response.headers.get("content-encoding", "identity").lower() == "identity":
+    if response.headers.get("content-encoding", "identity").strip().lower() == "identity":
         return await response.aread()
     await response.aclose()
     return b""

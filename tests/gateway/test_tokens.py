@@ -1,9 +1,15 @@
 """In whose name the gateway speaks: the bearer token goes on as it came, and nothing goes without one."""
 
+import json
+
 import pytest
 from support.gateway import Gateway
 from support.invitations_upstream import InvitationsUpstream, always, json_answer
 from support.operations import OPERATIONS, Operation
+from support.raw_http import RawConnection, request
+
+from gateway.invitations import InvitationsError
+from gateway.invitations.rest import bearer
 
 GOOD = json_answer(200, {"id": "1", "value": []})
 
@@ -49,6 +55,26 @@ def test_the_token_goes_on_exactly_as_it_came(
     upstream.expect(always(GOOD))
     gateway.data(operation.query, authorization=authorization)
     assert [call.headers["authorization"] for call in upstream.calls] == [authorization]
+
+
+@pytest.mark.parametrize("before", [b"", b" ", b"\t", b" \t "])
+@pytest.mark.parametrize("behind", [b" ", b"\t", b" \t  "])
+def test_whitespace_around_the_token_is_legal_and_not_sent_on(
+    gateway: Gateway, upstream: InvitationsUpstream, before: bytes, behind: bytes
+) -> None:
+    upstream.expect(always(GOOD))
+    for operation in OPERATIONS.values():
+        body = json.dumps({"query": operation.query}).encode()
+        with RawConnection(int(gateway.url.rpartition(":")[2])) as connection:
+            answer = connection.ask(request(body, b"Authorization:" + before + b"Bearer t" + behind))
+        assert "errors" not in answer.json()
+    assert [raw.count(b"\r\nAuthorization: Bearer t\r\n") for raw in upstream.requests] == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("value", ["Bearer \u00a0t", "Bearer t\u00a0", "Bearer\tt", "Bearer t\x0b", "\t"])
+def test_other_whitespace_is_no_part_of_a_token(value: str) -> None:
+    with pytest.raises(InvitationsError):
+        bearer(value)
 
 
 def test_each_request_speaks_with_its_own_token(gateway: Gateway, upstream: InvitationsUpstream) -> None:
