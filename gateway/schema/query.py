@@ -25,7 +25,10 @@ async def _invitations(
     info: Info,
     first: Annotated[
         int | None,
-        strawberry.argument(description=f"How many at the most: 1 to {MAX_FIRST}; null is {DEFAULT_FIRST}."),
+        strawberry.argument(
+            description=f"Maximum number of items, 1 to {MAX_FIRST}. Absent or null: {DEFAULT_FIRST}. "
+            "With `after` it can lower the page size that the first page asked for, but not raise it."
+        ),
     ] = DEFAULT_FIRST,
     after: Annotated[
         str | None,

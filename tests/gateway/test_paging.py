@@ -365,6 +365,23 @@ def test_a_cursor_of_one_upstream_goes_to_the_configured_one(gateway: Gateway, u
     assert upstream.calls == []
 
 
+def test_first_on_a_later_page_lowers_the_size_that_the_first_page_asked_for_and_does_not_raise_it(
+    gateway: Gateway,
+) -> None:
+    with (
+        closing(sandbox.Store()) as store,
+        serve_app(sandbox.create_app(store)) as url,
+        running_gateway(url) as before_sandbox,
+    ):
+        after = read(before_sandbox, first=5)["pageInfo"]["endCursor"]
+        assert [len(read(before_sandbox, first=n, after=after)["nodes"]) for n in (2, 5, 100)] == [2, 5, 5]
+    query = '{ __type(name: "Query") { fields { name args { name description } } } }'
+    fields = gateway.data(query)["__type"]["fields"]
+    (args,) = (field["args"] for field in fields if field["name"] == "invitations")
+    (description,) = (arg["description"] for arg in args if arg["name"] == "first")
+    assert "not raise" in description
+
+
 def test_the_description_says_that_going_on_is_best_effort(gateway: Gateway) -> None:
     fields = gateway.data('{ __type(name: "Query") { fields { name description } } }')["__type"]["fields"]
     (description,) = (field["description"] for field in fields if field["name"] == "invitations")
