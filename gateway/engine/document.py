@@ -7,19 +7,14 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
-    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
-    OverlappingFieldsCanBeMergedRule,
-    ValidationContext,
     parse,
-    specified_rules,
     validate,
 )
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.engine.errors import DocumentError, Formatter
 from gateway.engine.limits import Limits, document_refusals
+from gateway.engine.rules import validation_rules
 from gateway.errors import ErrorCode
 
 
@@ -40,11 +35,7 @@ class Reader:
         self._formatter = formatter
         self._limits = limits
         self._hide_suggestions = not introspection
-        rules = [_bounded(limits) if rule is OverlappingFieldsCanBeMergedRule else rule for rule in specified_rules]
-        # Strawberry adds these two in its own validation, which is not used here.
-        self._rules = [*rules, MaybeNullValidationRule, OneOfInputValidationRule]
-        if not introspection:
-            self._rules.append(NoSchemaIntrospectionCustomRule)
+        self._rules = validation_rules(limits, introspection=introspection)
 
     def read(self, text: str, operation_name: str | None) -> Document:
         """Parse and validate a document and choose its operation; raises DocumentError."""
@@ -92,14 +83,3 @@ class Reader:
 
     def _error(self, text: str, errors: list[GraphQLError], code: ErrorCode) -> DocumentError:
         return DocumentError(self._formatter.request_errors(errors, code, text, None))
-
-
-def _bounded(limits: Limits) -> type[OverlappingFieldsCanBeMergedRule]:
-    """Make graphql-core's one quadratic rule stop early: its own bound lets a small document take two seconds."""
-
-    class BoundedRule(OverlappingFieldsCanBeMergedRule):
-        def __init__(self, context: ValidationContext) -> None:
-            super().__init__(context)
-            self.rule_context.remaining_complexity_budget = limits.comparisons
-
-    return BoundedRule
