@@ -1,13 +1,16 @@
 """A document's text, parsed, held to its limits, validated, and the operation in it that is to be run."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphql import (
     DocumentNode,
+    ExecutableDefinitionNode,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
     OperationDefinitionNode,
+    SelectionSetNode,
     parse,
     validate,
 )
@@ -54,7 +57,7 @@ class Reader:
             refusal = GraphQLError(f"The document is too long: at most {limits.characters} characters are allowed.")
             raise self._error("", [refusal], ErrorCode.GRAPHQL_VALIDATION_FAILED)
         try:
-            return parse(text, max_lexical_tokens=limits.tokens)
+            return _with_selections(parse(text, max_lexical_tokens=limits.tokens))
         except GraphQLSyntaxError as error:
             code = ErrorCode.GRAPHQL_PARSE_FAILED
             if f" more than {limits.tokens} tokens." in error.message:
@@ -83,3 +86,21 @@ class Reader:
 
     def _error(self, text: str, errors: list[GraphQLError], code: ErrorCode) -> DocumentError:
         return DocumentError(self._formatter.request_errors(errors, code, text, None))
+
+
+def selection_sets(root: DocumentNode) -> Iterator[SelectionSetNode]:
+    """Walk the selection sets of a document, each once, fragments not expanded."""
+    rest = [node.selection_set for node in root.definitions if isinstance(node, ExecutableDefinitionNode)]
+    while rest:
+        found = rest.pop()
+        yield found
+        inner = (getattr(it, "selection_set", None) for it in found.selections)
+        rest += [it for it in inner if isinstance(it, SelectionSetNode)]
+
+
+def _with_selections(root: DocumentNode) -> DocumentNode:
+    """Return the document. Raises GraphQLSyntaxError for an empty selection set, which graphql-core lets through."""
+    ends = [it.loc.end_token.start for it in selection_sets(root) if not it.selections and it.loc]
+    if ends and root.loc:
+        raise GraphQLSyntaxError(root.loc.source, min(ends), "Expected Name, found '}'.")
+    return root

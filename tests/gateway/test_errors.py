@@ -462,6 +462,11 @@ NOT_EXECUTED: dict[str, Refused] = {
         None,
         "GRAPHQL_VALIDATION_FAILED",
     ),
+    "an empty selection": (
+        'mutation { createInvitation(input: {inviter: "a", invitee: "b", message: {}}) { } }',
+        None,
+        "GRAPHQL_PARSE_FAILED",
+    ),
     "a missing variable": ("query ($id: ID!) { invitation(id: $id) { id } }", None, "BAD_USER_INPUT"),
     "a variable of a wrong type": (
         "query ($id: ID!) { invitation(id: $id) { id } }",
