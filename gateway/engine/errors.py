@@ -74,16 +74,18 @@ def _is_syntax(error: GraphQLError) -> bool:
 
 
 def _field_error(error: GraphQLError, redact: Redactor, *, mutation: bool) -> Formatted:
-    code = (error.extensions or {}).get("code")
-    if code in ErrorCode.__members__:
-        return {**error.formatted}
+    # Below the root, the mutation's resolver has returned.
+    outcome = Outcome.UNKNOWN if len(error.path or ()) == 1 else Outcome.APPLIED
+    extensions = error.extensions or {}
+    if extensions.get("code") in ErrorCode.__members__:
+        if mutation and extensions.get("outcome") not in Outcome.__members__:
+            extensions = {**extensions, "outcome": outcome.value}
+        return {**error.formatted, "extensions": extensions}
     if _is_input_error(error):
         return _formatted(
             error, redact(error.message), ErrorCode.BAD_USER_INPUT, Outcome.NOT_APPLIED if mutation else None
         )
     _log(error)
-    # Below the root, the mutation's resolver has returned.
-    outcome = Outcome.UNKNOWN if len(error.path or ()) == 1 else Outcome.APPLIED
     return _formatted(error, "Internal server error", ErrorCode.INTERNAL_SERVER_ERROR, outcome if mutation else None)
 
 
