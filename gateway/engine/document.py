@@ -48,7 +48,7 @@ class Reader:
         # What is too large to be run is too large to be validated.
         errors = refusals[: self._limits.errors] or self._validate(root)
         if errors:
-            raise self._error(text, errors, ErrorCode.GRAPHQL_VALIDATION_FAILED)
+            raise self._error(text, errors, ErrorCode.GRAPHQL_VALIDATION_FAILED, operation.operation.value)
         return Document(text, root, operation)
 
     def _parse(self, text: str) -> DocumentNode:
@@ -82,10 +82,12 @@ class Reader:
             problem = f"a {operations[0].operation.value}, and this API has none"
         else:
             return operations[0]
-        raise self._error(text, [GraphQLError(f"The document has {problem}.")], ErrorCode.BAD_REQUEST)
+        kinds = {node.operation.value for node in operations}
+        kind = kinds.pop() if len(kinds) == 1 else None
+        raise self._error(text, [GraphQLError(f"The document has {problem}.")], ErrorCode.BAD_REQUEST, kind)
 
-    def _error(self, text: str, errors: list[GraphQLError], code: ErrorCode) -> DocumentError:
-        return DocumentError(self._formatter.request_errors(errors, code, text, None))
+    def _error(self, text: str, errors: list[GraphQLError], code: ErrorCode, kind: str | None = None) -> DocumentError:
+        return DocumentError(self._formatter.request_errors(errors, code, text, None), kind)
 
 
 def selection_sets(root: DocumentNode) -> Iterator[SelectionSetNode]:

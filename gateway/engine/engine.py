@@ -53,10 +53,10 @@ class Engine:
         if isinstance(seen, Operation):
             return seen
         # A new exception each time: raising one again and again makes its traceback longer and longer.
-        raise DocumentError(seen.errors)
+        raise DocumentError(seen.errors, seen.kind)
 
     def _read(self, text: str, operation_name: str | None) -> Operation | DocumentError:
         try:
             return Operation(self._reader.read(text, operation_name), self._runner)
         except DocumentError as error:
-            return DocumentError(error.errors)
+            return DocumentError(error.errors, error.kind)

@@ -18,11 +18,15 @@ Formatted = dict[str, object]
 
 
 class DocumentError(Exception):
-    """A document that cannot be run; `errors` are formatted as the GraphQL specification says."""
+    """A document that cannot be run; `errors` are formatted as the GraphQL specification says.
 
-    def __init__(self, errors: list[Formatted]) -> None:
+    `kind` is the kind of its operation (query, mutation, subscription), None where it is not known.
+    """
+
+    def __init__(self, errors: list[Formatted], kind: str | None = None) -> None:
         super().__init__(f"{len(errors)} errors")
         self.errors = errors
+        self.kind = kind
 
 
 class Formatter:

@@ -20,7 +20,7 @@ from gateway.http.request import (
     read_parameters,
     read_url,
 )
-from gateway.http.response import answer
+from gateway.http.response import answer, not_applied
 from gateway.telemetry import log_bug, note, note_errors
 
 logger = logging.getLogger("gateway.http")
@@ -28,6 +28,8 @@ logger = logging.getLogger("gateway.http")
 WATCH_AFTER = 0.05
 """Seconds that a query may run before its client is watched: most are done by then, and watching costs a task."""
 
+KIND = "gateway.kind"
+"""The key in a request's scope of its operation's kind, once that is known."""
 
 MAX_LOGGED_NAME = 100
 """Characters of an operation's name in the log: the client chooses it."""
@@ -72,9 +74,12 @@ class GraphQLEndpoint:
         except Exception as error:  # noqa: BLE001 (the last resort: a bug of ours must have an answer, too)
             log_bug(logger, error)
             outcome = Refusal(500, "Internal server error", code=ErrorCode.INTERNAL_SERVER_ERROR)
-        if outcome.errors:
-            note_errors(scope, outcome.errors)
-        made = answer(outcome, media_type)
+        errors = outcome.errors
+        if errors:
+            if _may_be_refused_mutation(scope, outcome):
+                errors = not_applied(errors)
+            note_errors(scope, errors)
+        made = answer(outcome, media_type, errors)
         await send({"type": "http.response.start", "status": made.status, "headers": made.headers})
         await send({"type": "http.response.body", "body": made.body})
 
@@ -96,6 +101,7 @@ class GraphQLEndpoint:
 
     async def _run(self, request: GraphQLRequest, headers: Headers, scope: Scope, receive: Receive) -> Result:
         operation = self._engine.prepare(request.query or "", request.operation_name)
+        scope[KIND] = operation.kind
         note(scope, kind=operation.kind, operation=(operation.name or "-")[:MAX_LOGGED_NAME])
         if operation.kind == "mutation" and scope["method"] == "GET":
             raise Refusal(405, "A mutation must be sent by POST.", ((b"allow", b"POST"),))
@@ -124,6 +130,14 @@ async def _run_to_the_end(mutation: Awaitable[Result]) -> Result:
 
 def _wants_page(scope: Scope, headers: Headers) -> bool:
     return scope["method"] == "GET" and names_html(headers.accept) and "query" not in read_parameters(scope)
+
+
+def _may_be_refused_mutation(scope: Scope, outcome: Result | DocumentError | Refusal) -> bool:
+    """Say whether a request that may be a mutation was refused before anything ran. GET never runs a mutation."""
+    if isinstance(outcome, Result) and outcome.executed:
+        return False
+    kind = outcome.kind if isinstance(outcome, DocumentError) else scope.get(KIND)
+    return kind == "mutation" or (kind is None and scope["method"] != "GET")
 
 
 def _not_acceptable() -> str:

@@ -1,8 +1,11 @@
 """What a GraphQL request is answered with: GraphQL over HTTP, "Response"."""
 
+from typing import cast
+
 import msgspec
 
 from gateway.engine import DocumentError, Result
+from gateway.errors import Outcome
 from gateway.http.accept import GRAPHQL_RESPONSE, JSON
 from gateway.http.request import Refusal
 
@@ -23,8 +26,18 @@ class Answer(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def answer(outcome: Result | DocumentError | Refusal, media_type: str) -> Answer:
-    """Decide status, media type and body of the answer.
+def not_applied(errors: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Return the errors of a request that ran nothing, each with that outcome unless it tells its own."""
+    return [{**error, "extensions": _with_outcome(error["extensions"])} for error in errors]
+
+
+def _with_outcome(extensions: object) -> dict[str, object]:
+    known = cast("dict[str, object]", extensions)
+    return {**known, "outcome": known.get("outcome", Outcome.NOT_APPLIED.value)}
+
+
+def answer(outcome: Result | DocumentError | Refusal, media_type: str, errors: list[dict[str, object]]) -> Answer:
+    """Decide status, media type and body of the answer; `errors` are shown as those of the outcome.
 
     | outcome | `application/graphql-response+json` | `application/json` | `data` |
     |---|---|---|---|
@@ -38,11 +51,11 @@ def answer(outcome: Result | DocumentError | Refusal, media_type: str) -> Answer
         case Result(executed=True, errors=[]):
             status, content = 200, {"data": outcome.data}
         case Result(executed=True):
-            status, content = 200, {"errors": outcome.errors, "data": outcome.data}
+            status, content = 200, {"errors": errors, "data": outcome.data}
         case Refusal():
-            status, content = outcome.status, {"errors": outcome.errors}
+            status, content = outcome.status, {"errors": errors}
             headers = [*headers, *outcome.headers]
         case _:
-            status, content = 400 if media_type == GRAPHQL_RESPONSE else 200, {"errors": outcome.errors}
+            status, content = 400 if media_type == GRAPHQL_RESPONSE else 200, {"errors": errors}
     body = _encode(content)
     return Answer(status, [*headers, (b"content-length", b"%d" % len(body))], body)

@@ -134,7 +134,7 @@ def test_gql_shows_a_validation_error(client: Client) -> None:
 def test_gql_shows_an_error_in_variables(client: Client) -> None:
     error = refused(client, CREATE, input={**NEW, "created": 1.5})
     assert "Int64" in error["message"]
-    assert error["extensions"] == {"code": "BAD_USER_INPUT"}
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "outcome": "NOT_APPLIED"}
 
 
 def test_gql_shows_an_error_of_the_upstream(client: Client) -> None:

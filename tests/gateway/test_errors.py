@@ -486,7 +486,8 @@ def test_what_cannot_be_executed_is_refused_with_a_code_and_no_request(
     gateway: Gateway, upstream: InvitationsUpstream, query: str, variables: object, code: str
 ) -> None:
     error = gateway.refusal(query, variables)
-    assert error["extensions"]["code"] == code
+    not_a_query = "mutation" in query or code == "GRAPHQL_PARSE_FAILED"
+    assert error["extensions"] == {"code": code, **({"outcome": "NOT_APPLIED"} if not_a_query else {})}
     assert SECRET not in json.dumps(error)
     assert upstream.calls == []
 
@@ -528,7 +529,7 @@ def test_a_body_that_is_no_graphql_request_is_refused_with_a_code_and_a_reason(
 ) -> None:
     content = gateway.raw(body).json()
     (error,) = content["errors"]
-    assert error["extensions"] == {"code": code}
+    assert error["extensions"] == {"code": code, "outcome": "NOT_APPLIED"}
     assert hint in error["message"]
     assert upstream.calls == []
 

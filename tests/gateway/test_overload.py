@@ -50,9 +50,8 @@ def test_past_the_bound_nothing_is_begun_and_what_runs_is_answered() -> None:
     assert [answer.status_code for answer in refused] == [503, 503]
     for answer in refused:
         assert answer.headers["Retry-After"] == "1"
-        assert answer.json() == {
-            "errors": [{"message": "The gateway has too much to do.", "extensions": {"code": "OVERLOADED"}}]
-        }
+        extensions = {"code": "OVERLOADED", "outcome": "NOT_APPLIED"}
+        assert answer.json() == {"errors": [{"message": "The gateway has too much to do.", "extensions": extensions}]}
     assert [answer.status_code for answer in others] == [200, 200, 200]
     assert [answer.json() for answer in answers] == [{"data": {"invitation": {"id": "1"}}}] * 2
     assert len(upstream.calls) == 2

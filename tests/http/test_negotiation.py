@@ -148,7 +148,7 @@ def test_nothing_acceptable_is_a_406_in_json(accept: str, gateway: GatewayProces
     response = ask(client, gateway, {"query": "{ __typename }"}, accept)
     assert response.status_code == 406
     assert response.headers["content-type"] == f"{JSON}; charset=utf-8"
-    assert response.json()["errors"][0]["extensions"] == {"code": "BAD_REQUEST"}
+    assert response.json()["errors"][0]["extensions"] == {"code": "BAD_REQUEST", "outcome": "NOT_APPLIED"}
     assert "data" not in response.json()
 
 

@@ -157,7 +157,7 @@ def refused(gateway: GatewayProcess, data: bytes, status: int) -> Answer:
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
 def test_a_body_that_is_no_request_is_a_400(body: bytes, gateway: GatewayProcess) -> None:
     answer = refused(gateway, request(body), 400)
-    assert answer.json()["errors"][0]["extensions"] == {"code": "BAD_REQUEST"}
+    assert answer.json()["errors"][0]["extensions"] == {"code": "BAD_REQUEST", "outcome": "NOT_APPLIED"}
 
 
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
