@@ -9,36 +9,38 @@ Key = tuple[str, str | None]
 
 
 class Cache(Generic[V]):
-    """Values by document, bounded in entries and in characters of text; the least recently used goes first.
+    """Values by document, bounded in entries and in bytes; the least recently used goes first.
 
-    A text of more than a tenth of all the characters is not kept.
+    An entry of more than a tenth of all the bytes is not kept.
     """
 
-    def __init__(self, *, entries: int, characters: int) -> None:
-        self._values: OrderedDict[Key, V] = OrderedDict()
+    def __init__(self, *, entries: int, size: int) -> None:
+        self._values: OrderedDict[Key, tuple[V, int]] = OrderedDict()
         self._entries = entries
-        self._characters = characters
-        self._room = characters
+        self._size = size
+        self._room = size
 
     def get(self, key: Key) -> V | None:
         """Look a value up, and mark it as used."""
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
+        found = self._values.get(key)
+        if found is None:
+            return None
+        self._values.move_to_end(key)
+        return found[0]
 
     def pop(self, key: Key) -> None:
         """Forget a value, if it is there."""
-        if self._values.pop(key, None) is not None:
-            self._room += len(key[0])
+        found = self._values.pop(key, None)
+        if found is not None:
+            self._room += found[1]
 
-    def put(self, key: Key, value: V) -> None:
-        """Keep a value; others may go for it."""
+    def put(self, key: Key, value: V, size: int) -> None:
+        """Keep a value that takes so many bytes, its key included; others may go for it."""
         self.pop(key)
-        if len(key[0]) > self._characters // 10:
+        if size > self._size // 10:
             return
-        self._values[key] = value
-        self._room -= len(key[0])
+        self._values[key] = value, size
+        self._room -= size
         while len(self._values) > self._entries or self._room < 0:
-            old, _ = self._values.popitem(last=False)
-            self._room += len(old[0])
+            _, (_, freed) = self._values.popitem(last=False)
+            self._room += freed

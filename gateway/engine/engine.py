@@ -1,15 +1,22 @@
 """The engine: prepares documents and runs their operations."""
 
+from sys import getsizeof
 from typing import TYPE_CHECKING
 
-from gateway.engine.cache import Cache
+from graphql import GraphQLError
+
+from gateway.engine.cache import Cache, Key
 from gateway.engine.document import Reader
 from gateway.engine.errors import DocumentError, Formatter
 from gateway.engine.limits import Limits
 from gateway.engine.operation import Operation, Runner
+from gateway.errors import ErrorCode
 
 if TYPE_CHECKING:
     import strawberry
+
+MAX_CACHE = 20_000_000
+"""Bytes of each of the two caches."""
 
 
 class Engine:
@@ -30,12 +37,12 @@ class Engine:
     ) -> None:
         # Strawberry has no public way to the graphql-core schema that it builds; its own modules reach it like this.
         core = schema._schema  # noqa: SLF001
-        formatter = Formatter(core, limits, introspection=introspection)
-        self._reader = Reader(core, formatter, limits, introspection=introspection)
-        self._runner = Runner(schema, core, formatter, limits, hide_suggestions=not introspection)
-        # An operation takes about two hundred times the memory of its text: 40 MB at most, all told.
-        self._kept: Cache[Operation] = Cache(entries=500, characters=100_000)
-        self._seen: Cache[Operation | DocumentError] = Cache(entries=500, characters=100_000)
+        self._limits = limits
+        self._formatter = Formatter(core, limits, introspection=introspection)
+        self._reader = Reader(core, self._formatter, limits, introspection=introspection)
+        self._runner = Runner(schema, core, self._formatter, limits, hide_suggestions=not introspection)
+        self._kept: Cache[Operation] = Cache(entries=500, size=MAX_CACHE)
+        self._seen: Cache[Operation | DocumentError] = Cache(entries=500, size=MAX_CACHE)
 
     def prepare(self, text: str, operation_name: str | None) -> Operation:
         """Make an operation of a document's text; raises DocumentError when it cannot be run."""
@@ -43,20 +50,39 @@ class Engine:
         kept = self._kept.get(key)
         if kept is not None:
             return kept
+        self._check_lengths(text, operation_name)
         seen = self._seen.get(key)
         if seen is None:
             seen = self._read(text, operation_name)
-            self._seen.put(key, seen)
+            self._seen.put(key, seen, _size(key, seen))
         elif isinstance(seen, Operation):
             self._seen.pop(key)
-            self._kept.put(key, seen)
+            self._kept.put(key, seen, _size(key, seen))
         if isinstance(seen, Operation):
             return seen
         # A new exception each time: raising one again and again makes its traceback longer and longer.
         raise DocumentError(seen.errors, seen.kind)
+
+    def _check_lengths(self, text: str, operation_name: str | None) -> None:
+        """Refuse what is too long to be looked at, or to be kept. Raises DocumentError."""
+        if len(text) > self._limits.characters:
+            message = f"The document is too long: at most {self._limits.characters} characters are allowed."
+            code = ErrorCode.GRAPHQL_VALIDATION_FAILED
+        elif operation_name is not None and len(operation_name) > self._limits.name_characters:
+            message = f"operationName is too long: at most {self._limits.name_characters} characters are allowed."
+            code = ErrorCode.BAD_REQUEST
+        else:
+            return
+        raise DocumentError(self._formatter.request_errors([GraphQLError(message)], code, "", None))
 
     def _read(self, text: str, operation_name: str | None) -> Operation | DocumentError:
         try:
             return Operation(self._reader.read(text, operation_name), self._runner)
         except DocumentError as error:
             return DocumentError(error.errors, error.kind)
+
+
+def _size(key: Key, made: Operation | DocumentError) -> int:
+    """Estimate the bytes that an entry takes. Measured: dicts of small values take ten times their text."""
+    content = made.size if isinstance(made, Operation) else 1_000 + 12 * len(repr(made.errors))
+    return content + getsizeof(key[0]) + getsizeof(key[1])

@@ -14,6 +14,8 @@ from gateway.telemetry import log_bug
 logger = logging.getLogger("gateway.engine")
 
 MAX_MESSAGE = 500
+MAX_LOGGED_PATH = 200
+"""Characters of a field's path in the log: the client chooses its aliases."""
 Formatted = dict[str, object]
 
 
@@ -113,4 +115,4 @@ def _log(error: GraphQLError) -> None:
     cause: BaseException = error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
-    log_bug(logger, cause, field=".".join(map(str, error.path or ())))
+    log_bug(logger, cause, field=".".join(map(str, error.path or ()))[:MAX_LOGGED_PATH])

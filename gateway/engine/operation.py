@@ -79,6 +79,11 @@ class Operation:
         self._runs = 0
         self._plan: Plan | None = None
 
+    @property
+    def size(self) -> int:
+        """The bytes that it takes, estimated, its text included once."""
+        return self._document.size
+
     async def execute(self, variables: Mapping[str, object] | None, context: object) -> Result:
         """Run the operation; resolvers see `context` as `info.context`.
 

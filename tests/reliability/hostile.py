@@ -203,6 +203,19 @@ def flood(client: Client, documents: int, *, fields: int = 1, start: int = 0) ->
             assert client.run(document(number, fields)).status in {200, 400}
 
 
+def refused_flood(number: int) -> Iterator[bytes]:
+    """Make so many requests of each of four kinds that are refused: each is large in another way, and all differ."""
+    for query, name in (
+        ("{ noN } #" + "x" * 49_000, None),
+        ("{ " + "no " * 480 + "} # N", None),
+        ("{ aN: __typename no }", "x" * 999),
+        ("{ noN }", "x" * 990_000),
+    ):
+        for count in range(number):
+            members = {"query": query.replace("N", str(count)), "operationName": name and f"{count}{name}"}
+            yield request(json.dumps(members).encode(), ACCEPT)
+
+
 def main() -> None:
     """Print the tables."""
     documents = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
@@ -213,6 +226,10 @@ def main() -> None:
             answer = asking.ask(hostile.request())
             spent = (time.perf_counter() - started) * 1000
             print(f"{name:40} {answer.status} {spent:7.1f} ms  {answer.json()['errors'][0]['message'][:90]}")
+        before = resident(gateway)
+        for data in refused_flood(500):
+            asking.ask(data)
+        print(f"2,000 large requests that are refused leave {resident(gateway) - before:.0f} MB", flush=True)
         print(f"memory at the beginning of the flood: {resident(gateway):.0f} MB", flush=True)
         for part in range(5):
             flood(asking, documents // 5, start=part * (documents // 5))

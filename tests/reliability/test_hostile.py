@@ -16,6 +16,7 @@ from reliability.hostile import (
     client,
     deep,
     flood,
+    refused_flood,
     resident,
 )
 from support.gateway_process import GatewayProcess, gateway_before_sandbox
@@ -68,6 +69,16 @@ def test_a_flood_of_different_documents_is_not_kept(gateway: GatewayProcess, ask
     flood(asking, DOCUMENTS)
     before = resident(gateway)
     flood(asking, LARGE_DOCUMENTS, fields=200, start=DOCUMENTS)
+    assert resident(gateway) - before < GROWTH
+
+
+def test_requests_that_are_refused_leave_nothing_behind(gateway: GatewayProcess, asking: Client) -> None:
+    need(Path("/proc/self/status").exists(), "a process's memory is read from /proc")
+    for request_ in refused_flood(20):
+        asking.ask(request_)
+    before = resident(gateway)
+    for request_ in refused_flood(200):
+        assert asking.ask(request_).status == 400
     assert resident(gateway) - before < GROWTH
 
 
