@@ -7,10 +7,15 @@ from sys import getsizeof
 from graphql import (
     DocumentNode,
     ExecutableDefinitionNode,
+    FieldNode,
+    FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
     GraphQLSyntaxError,
+    InlineFragmentNode,
     OperationDefinitionNode,
+    SelectionNode,
     SelectionSetNode,
     parse,
     validate,
@@ -39,6 +44,22 @@ class Document:
             tokens += 1
             token = token.next
         return 20_000 + 600 * tokens + getsizeof(self.text)
+
+    def root_fields(self) -> dict[str, FieldNode]:
+        """Find the operation's root fields by response key, each where it is selected first or later."""
+        definitions = self.root.definitions
+        fragments = {it.name.value: it for it in definitions if isinstance(it, FragmentDefinitionNode)}
+        found: dict[str, FieldNode] = {}
+        rest: list[SelectionNode] = list(self.operation.selection_set.selections)
+        while rest:
+            node = rest.pop()
+            if isinstance(node, FieldNode):
+                found[node.alias.value if node.alias else node.name.value] = node
+            elif isinstance(node, InlineFragmentNode):
+                rest += node.selection_set.selections
+            elif isinstance(node, FragmentSpreadNode):
+                rest += fragments[node.name.value].selection_set.selections
+        return found
 
 
 class Reader:

@@ -71,6 +71,16 @@ class Formatter:
             shown.append({"message": message, "extensions": extensions})
         return shown
 
+    def too_large(self, limit: int, done: Mapping[str, FieldNode] | None) -> list[Formatted]:
+        """Make the errors of an answer that is too large: one for each field of a mutation that is done."""
+        what = f"The answer is too large: at most {limit} bytes are allowed."
+        message = f"{what} Select each field under one name, fewer fields, or fewer items."
+        code = ErrorCode.ANSWER_TOO_LARGE
+        if done is None:
+            return [_formatted(GraphQLError(message), message, code)]
+        errors = [GraphQLError(message, node, path=[key]) for key, node in done.items()]
+        return [_formatted(error, message, code, Outcome.APPLIED) for error in errors]
+
     def _redactor(self, text: str, variables: Mapping[str, object] | None) -> Redactor:
         return Redactor(text, variables, self._limits.tokens, self._names)
 

@@ -55,6 +55,8 @@ class Limits:
     """In the variables, all told. `createInvitation` takes a dozen."""
     variables_nesting: int = 20
     """Of objects and lists in the variables: no input of the API nests deeper than 4."""
+    answer_bytes: int = 16_000_000
+    """Of an answer's data, where a document has a value under several names. An answer of the REST API has half."""
     errors: int = 10
     """Reported in one answer: a person mends the first few."""
 

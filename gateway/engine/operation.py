@@ -14,6 +14,7 @@ from gateway.engine.limits import Limits, variables_refusal
 from gateway.engine.plan import Plan, compile_plan
 from gateway.engine.replay import Record, Replay
 from gateway.engine.result import Result
+from gateway.engine.size import is_larger, multiplies
 from gateway.errors import ErrorCode
 
 if TYPE_CHECKING:
@@ -61,6 +62,16 @@ class Runner:
         code = ErrorCode.BAD_USER_INPUT
         return Result(None, self.formatter.request_errors(errors, code, document.text, variables), executed=False)
 
+    def bounded(self, result: Result, document: Document) -> Result:
+        """Give the result, or errors in its place when it is too large to be written."""
+        limit = self.limits.answer_bytes
+        if not result.data or not is_larger(result.data, limit):
+            return result
+        fields = None
+        if document.operation.operation is OperationType.MUTATION:
+            fields = {key: it for key, it in document.root_fields().items() if result.data.get(key) is not None}
+        return Result(None, [*result.errors, *self.formatter.too_large(limit, fields)], executed=True)
+
 
 class Operation:
     """One operation of a valid document, to be run any number of times.
@@ -68,7 +79,7 @@ class Operation:
     Its first run is graphql-core's alone; the second makes a plan, if the operation can have one.
     """
 
-    __slots__ = ("_document", "_plan", "_runner", "_runs", "kind", "name")
+    __slots__ = ("_document", "_multiplies", "_plan", "_runner", "_runs", "kind", "name")
 
     def __init__(self, document: Document, runner: Runner) -> None:
         node = document.operation
@@ -76,6 +87,7 @@ class Operation:
         self.name = node.name.value if node.name else None
         self._document = document
         self._runner = runner
+        self._multiplies = multiplies(document.root)
         self._runs = 0
         self._plan: Plan | None = None
 
@@ -95,12 +107,12 @@ class Operation:
         if refusal:
             return runner.refuse([GraphQLError(refusal)], self._document, {})
         plan = self._plan or self._compile()
-        if plan is None:
-            return await runner.run(self._document, variables, context, None)
-        outcome = await plan.run(variables, context)
+        outcome = await plan.run(variables, context) if plan else None
         if isinstance(outcome, dict):
-            return Result(outcome, [], executed=True)
-        return await runner.run(self._document, variables, context, outcome)
+            result = Result(outcome, [], executed=True)
+        else:
+            result = await runner.run(self._document, variables, context, outcome)
+        return runner.bounded(result, self._document) if self._multiplies else result
 
     def _compile(self) -> Plan | None:
         self._runs += 1

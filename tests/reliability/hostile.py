@@ -178,10 +178,10 @@ def client(gateway: GatewayProcess) -> Iterator[Client]:
         yield Client(connection)
 
 
-def resident(gateway: GatewayProcess) -> float:
-    """Give the megabytes of memory that a gateway's process holds, on Linux."""
+def resident(gateway: GatewayProcess, figure: str = "VmRSS") -> float:
+    """Give the megabytes of memory that a gateway's process holds, or has held at the most (VmHWM), on Linux."""
     status = Path(f"/proc/{gateway.command.process.pid}/status").read_text(encoding="ascii")
-    found = re.search(r"VmRSS:\s+(\d+) kB", status)
+    found = re.search(rf"{figure}:\s+(\d+) kB", status)
     assert found
     return int(found[1]) / 1024
 
