@@ -79,7 +79,11 @@ class GraphQLEndpoint:
             if _may_be_refused_mutation(scope, outcome):
                 errors = not_applied(errors)
             note_errors(scope, errors)
-        made = answer(outcome, media_type, errors)
+        try:
+            made = answer(outcome, media_type, errors)
+        except Exception as error:  # noqa: BLE001 (a bug of ours: a result that is no JSON)
+            log_bug(logger, error)
+            made = answer(*_unwritten(scope, media_type))
         await send({"type": "http.response.start", "status": made.status, "headers": made.headers})
         await send({"type": "http.response.body", "body": made.body})
 
@@ -138,6 +142,14 @@ def _may_be_refused_mutation(scope: Scope, outcome: Result | DocumentError | Ref
         return False
     kind = outcome.kind if isinstance(outcome, DocumentError) else scope.get(KIND)
     return kind == "mutation" or (kind is None and scope["method"] != "GET")
+
+
+def _unwritten(scope: Scope, media_type: str) -> tuple[Refusal, str, list[dict[str, object]]]:
+    """Return what is answered in place of a result that cannot be written."""
+    ran = Outcome.UNKNOWN if scope.get(KIND) == "mutation" else None
+    refusal = Refusal(500, "Internal server error", code=ErrorCode.INTERNAL_SERVER_ERROR, outcome=ran)
+    note_errors(scope, refusal.errors)
+    return refusal, media_type, refusal.errors
 
 
 def _not_acceptable() -> str:

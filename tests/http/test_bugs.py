@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+import strawberry
 from starlette.applications import Starlette
 from starlette.routing import Route
+from strawberry.scalars import JSON
 from support.servers import serve_app
 
 from gateway.engine import Engine
@@ -49,3 +51,23 @@ def test_a_bug_is_logged_by_its_type_and_place_and_not_by_its_message(
     assert f"{__file__}:" in record.getMessage()
     assert record.exc_info is None
     assert SECRET not in caplog.text
+
+
+def test_a_result_that_cannot_be_written_is_a_500_and_a_mutation_is_unknown(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    def anything() -> JSON:
+        return JSON({SECRET: object()})
+
+    query = type("Query", (), {"anything": strawberry.field(resolver=anything)})
+    mutation = type("Mutation", (), {"anything": strawberry.field(resolver=anything)})
+    schema = strawberry.Schema(strawberry.type(query), strawberry.type(mutation))
+    endpoint = GraphQLEndpoint(Engine(schema), context=lambda authorization: authorization)
+    with serve_app(Starlette(routes=[Route("/graphql", endpoint)])) as url:
+        for text, told in (("mutation { anything }", {"outcome": "UNKNOWN"}), ("{ anything }", {})):
+            response = client.post(f"{url}/graphql", json={"query": text})
+            assert response.status_code == 500
+            extensions = {"code": "INTERNAL_SERVER_ERROR", **told}
+            assert response.json() == {"errors": [{"message": "Internal server error", "extensions": extensions}]}
+    assert SECRET not in caplog.text
+    assert "bug=TypeError" in caplog.text
