@@ -49,3 +49,15 @@ class GatewayError(Exception):
             "code": code.value,
             **{name: value for name, value in details.items() if value is not None},
         }
+
+
+def without_frames(error: BaseException) -> None:
+    """Let go of the frames that an exception, and those behind it, came through.
+
+    Frames hold what a request brought, and often the exception itself: both would stay until the collector comes.
+    """
+    rest: BaseException | None = error
+    while rest is not None:
+        behind = rest.__cause__ or rest.__context__
+        rest.__traceback__ = rest.__cause__ = rest.__context__ = None
+        rest = behind

@@ -15,7 +15,7 @@ from gateway.engine.plan import Plan, compile_plan
 from gateway.engine.replay import Record, Replay
 from gateway.engine.result import Result
 from gateway.engine.size import is_larger, multiplies
-from gateway.errors import ErrorCode
+from gateway.errors import ErrorCode, without_frames
 
 if TYPE_CHECKING:
     import strawberry
@@ -52,10 +52,16 @@ class Runner:
         result = await outcome if isawaitable(outcome) else outcome
         errors = result.errors or []
         if result.data is None and errors and not any(error.path for error in errors):
-            return self.refuse(errors, document, variables)
-        mutation = document.operation.operation is OperationType.MUTATION
-        shown = self.formatter.field_errors(errors, document.text, variables, mutation=mutation)
-        return Result(result.data, shown, executed=True)
+            answer = self.refuse(errors, document, variables)
+        else:
+            mutation = document.operation.operation is OperationType.MUTATION
+            shown = self.formatter.field_errors(errors, document.text, variables, mutation=mutation)
+            answer = Result(result.data, shown, executed=True)
+        for error in errors:
+            without_frames(error)
+            if error.original_error:
+                without_frames(error.original_error)
+        return answer
 
     def refuse(self, errors: list[GraphQLError], document: Document, variables: Mapping[str, object]) -> Result:
         """Answer a request error."""

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from gateway.engine import DocumentError, Engine, Result
-from gateway.errors import ErrorCode, Outcome
+from gateway.errors import ErrorCode, Outcome, without_frames
 from gateway.http.accept import GRAPHQL_RESPONSE, JSON, names_html, negotiate
 from gateway.http.request import (
     Disconnected,
@@ -69,6 +69,7 @@ class GraphQLEndpoint:
             outcome = await self._respond(scope, headers, receive)
         except (Refusal, DocumentError) as refusal:
             outcome = refusal
+            without_frames(refusal)
         except Disconnected:
             return
         except Exception as error:  # noqa: BLE001 (the last resort: a bug of ours must have an answer, too)

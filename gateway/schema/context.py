@@ -28,11 +28,18 @@ class Context:
             if isinstance(error, asyncio.CancelledError):
                 read.cancel()
             else:
-                read.set_exception(error)
+                _set_exception(read, error)
                 read.exception()  # Seen: without another field that waits, nobody else would look.
             raise
         read.set_result(invitation)
         return invitation
+
+
+def _set_exception(future: asyncio.Future[InvitationV2 | None], error: BaseException) -> None:
+    """Give a future an exception without its frames: they hold the future, and stay until the collector comes."""
+    frames, error.__traceback__ = error.__traceback__, None
+    future.set_exception(error)
+    error.__traceback__ = frames
 
 
 Info = strawberry.Info[Context, None]
