@@ -30,7 +30,7 @@ class Limits:
     tokens: int = 2_000
     """Of a document, without comments. GraphiQL's introspection query has 200."""
     name_characters: int = 1_000
-    """Of `operationName`. A name is also a part of what documents are kept by."""
+    """Of `operationName`, which is a part of the key of a kept document."""
     number_characters: int = 100
     """Of a number in a document. An `Int64` has 20 at most, and Python reads no integer of more than 4,300."""
     depth: int = 12

@@ -2,7 +2,8 @@
 
     python tests/reliability/hostile.py [DOCUMENTS]
 
-Prints for each hostile request what it was answered with and how long that took, then floods the gateway with as many
+Prints for each hostile request what it was answered with and how long that took, what memory two thousand large ones
+that are refused leave behind, then floods the gateway with as many
 different documents as are said (100,000) and prints what memory its process holds before, on the way and afterwards.
 """
 
