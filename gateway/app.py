@@ -19,7 +19,9 @@ from gateway.http.upgrade import NoUpgrade
 from gateway.invitations import InvitationsClient, Transport
 from gateway.schema import Context, create_schema
 from gateway.settings import Settings, load_settings
+from gateway.signals import handle_signals
 from gateway.telemetry import AccessLog, RequestLog, configure_logging, log_loop_error
+from gateway.workers import leave_with_parent
 
 MAX_RESPONSE = 8_000_000
 """Bytes of an answer of the REST API: a page of a hundred invitations with long messages, ten times over."""
@@ -77,6 +79,8 @@ def serve() -> ASGIApp:
     """Build what a worker process serves, from the environment; called by uvicorn."""
     settings = load_settings()
     configure_logging(settings.log_level)
+    handle_signals()
+    leave_with_parent()
     app = create_app(settings)
     # What is here now stays: the collector need not look through it again, and is quick. What a request makes is freed
     # without its help, but for the frames of errors, so that it may come seldom, and then for the old ones, too.

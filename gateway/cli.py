@@ -196,10 +196,12 @@ def _run(
     import uvicorn  # noqa: PLC0415 (as above)
 
     from gateway.http.protocol import HttpProtocol  # noqa: PLC0415
+    from gateway.signals import handle_signals  # noqa: PLC0415
     from gateway.telemetry import configure_logging  # noqa: PLC0415
     from gateway.workers import Workers  # noqa: PLC0415
 
     configure_logging(log_level)
+    handle_signals()
     config = uvicorn.Config(
         app,
         http=HttpProtocol,

@@ -1,6 +1,15 @@
 """Several worker processes behind one socket, and how they leave."""
 
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+
+from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
+
+from gateway.signals import IGNORED, SHUTDOWN
 
 
 class Workers(Multiprocess):
@@ -8,6 +17,12 @@ class Workers(Multiprocess):
 
     Nobody waits in the socket's queue once no worker is there to answer, and a second Ctrl-C ends them all at once.
     """
+
+    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
+        kept = {number: signal.getsignal(number) for number in (*SHUTDOWN, *IGNORED)}
+        super().__init__(config, sockets)
+        for number, handler in kept.items():  # uvicorn restarts, adds and removes workers on these
+            signal.signal(number, handler)
 
     def terminate_all(self) -> None:
         """Ask the workers to leave; the socket is closed when the last of them has closed it."""
@@ -28,3 +43,16 @@ class Workers(Multiprocess):
             for worker in self.processes:
                 worker.kill()
         super().handle_int()
+
+
+def leave_with_parent() -> None:
+    """Make a worker shut down as on SIGTERM once its supervisor is gone, instead of keeping the port for ever."""
+    if multiprocessing.parent_process() is not None:
+        threading.Thread(target=_leave_after_parent, name="leave-with-parent", daemon=True).start()
+
+
+def _leave_after_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -106,9 +106,14 @@ class Leaving:
 
 
 @contextmanager
-def leaving(upstream: str, workers: int, *, delay: int = 0, limit: int = 300) -> Iterator[Leaving]:
-    """Run `serve` with a delay, and with a limit for what is running that is not its own, both in seconds."""
-    start = f"from gateway import cli; cli.SHUTDOWN_FACTOR = {limit / UPSTREAM_TIMEOUT}; cli.main()"
+def leaving(
+    upstream: str, workers: int, *, delay: int = 0, limit: int = 300, before: str = "pass"
+) -> Iterator[Leaving]:
+    """Run `serve` with a delay, and with a limit for what is running that is not its own, both in seconds.
+
+    `before` is a statement to be executed first.
+    """
+    start = f"{before}; from gateway import cli; cli.SHUTDOWN_FACTOR = {limit / UPSTREAM_TIMEOUT}; cli.main()"
     words = ["serve", "--port", "0", "--workers", str(workers), "--shutdown-delay", str(delay)]
     process = subprocess.Popen(
         [
