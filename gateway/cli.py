@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from gateway import __version__
 from gateway.settings import PREFIX, Settings, SettingsError, load_settings, unknown_variables
+from gateway.sink import open_standard_descriptors, sink_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -29,6 +30,7 @@ KEEP_ALIVE = 75
 @click.version_option(__version__)
 def main() -> None:
     """GraphQL in front of Microsoft Graph's LinkedIn invitations API."""
+    open_standard_descriptors()
 
 
 def _shown(default: object) -> str:
@@ -87,9 +89,9 @@ def dev(data: Path | None) -> None:
             settings.model_copy(update={"upstream_url": upstream, "upstream_proxy": SecretStr("")}), store=store
         )
         origin = _origin(public)
-        click.echo(f"GraphQL and GraphiQL:  {origin}/graphql")
-        click.echo(f"Sandbox REST API:      {origin}/v1.0/linkedIn/invitations  (bearer token: {SANDBOX_TOKEN})")
-        click.echo(f"Sandbox data:          {data or 'in memory, gone with this process'}")
+        _say(f"GraphQL and GraphiQL:  {origin}/graphql")
+        _say(f"Sandbox REST API:      {origin}/v1.0/linkedIn/invitations  (bearer token: {SANDBOX_TOKEN})")
+        _say(f"Sandbox data:          {data or 'in memory, gone with this process'}")
         _run(app, [public, private], log_level=settings.log_level)
 
 
@@ -99,7 +101,7 @@ def serve() -> None:
     """Serve the gateway in front of the REST API at GATEWAY_UPSTREAM_URL."""
     settings = _load()
     with closing(_listen(settings.host, settings.port)) as public:
-        click.echo(f"GraphQL at {_origin(public)}/graphql, in front of {settings.upstream_url}")
+        _say(f"GraphQL at {_origin(public)}/graphql, in front of {settings.upstream_url}")
         _run(
             "gateway.app:serve",
             [public],
@@ -118,7 +120,7 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
     from gateway.sandbox import create_app  # noqa: PLC0415 (as above)
 
     with closing(_store(data)) as store, closing(_listen(host, port)) as public:
-        click.echo(f"Sandbox REST API: {_origin(public)}/v1.0/linkedIn/invitations")
+        _say(f"Sandbox REST API: {_origin(public)}/v1.0/linkedIn/invitations")
         _run(create_app(store), [public])
 
 
@@ -149,9 +151,15 @@ def _check(sdl: str, file: Path) -> None:
         sys.exit(1)
 
 
+def _say(line: str) -> None:
+    """Print a line, but serve also when nobody reads it."""
+    sink_of(sys.stdout).write(line + "\n")
+
+
 def _load() -> Settings:
     for line in unknown_variables():
-        click.echo(f"Warning: {line}", err=True)
+        sink_of(sys.stderr).write(f"Warning: {line}\n")
+        sink_of(sys.stderr).drain()
     try:
         return load_settings()
     except SettingsError as error:

@@ -11,15 +11,17 @@ import logging
 import random
 import re
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from types import TracebackType
-from typing import TextIO
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.sink import Sink, sink_of
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.\-]{1,128}")
 _PLAIN = re.compile(r"[!#-<>-~]+", re.ASCII)
@@ -36,6 +38,7 @@ _TELLING = {
 """Members of a GraphQL error's `extensions` that name something, and where the log has them."""
 
 _loop = logging.getLogger("gateway.loop")
+_uncaught = logging.getLogger("gateway.uncaught")
 _request_id: ContextVar[str] = ContextVar("request_id", default="-")
 
 
@@ -49,8 +52,8 @@ class AccessLog:
     FLUSH_AFTER = 0.1
     MAX_PATH = 200
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stderr
+    def __init__(self, sink: Sink | None = None) -> None:
+        self._sink = sink or sink_of(sys.stderr)
         self._lines: list[str] = []
         self._second = 0
         self._time = ""
@@ -74,8 +77,12 @@ class AccessLog:
         """Write what has been gathered."""
         lines, self._lines = self._lines, []
         if lines:
-            self._stream.write("".join(lines))
-            self._stream.flush()
+            self._sink.write("".join(lines))
+
+    async def close(self) -> None:
+        """Write what has been gathered, and wait for it: a signal may be about to end the process."""
+        self.flush()
+        await asyncio.to_thread(self._sink.drain)
 
 
 class RequestLog:
@@ -88,8 +95,10 @@ class RequestLog:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            self._log.flush()
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                await self._log.close()
             return
         request_id = _given_id(scope) or f"{random.getrandbits(128):032x}"
         _request_id.set(request_id)
@@ -141,12 +150,36 @@ def log_loop_error(_: asyncio.AbstractEventLoop, context: Mapping[str, object]) 
 
 
 def configure_logging(level: str = "info") -> None:
-    """Send the log to standard error, a line each."""
-    handler = logging.StreamHandler(sys.stderr)
+    """Send the log, and what Python would write there, to standard error, a line each."""
+    handler = _Handler(sink_of(sys.stderr))
     handler.setFormatter(_Formatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("gateway").setLevel(level.upper())
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of what any client can do
+    logging.captureWarnings(capture=True)
+    sys.unraisablehook = lambda found: _log_uncaught(found.exc_value)
+    threading.excepthook = lambda found: _log_uncaught(found.exc_value)
+
+
+def _log_uncaught(error: BaseException | None) -> None:
+    if error is not None:
+        log_bug(_uncaught, error)
+
+
+class _Handler(logging.Handler):
+    """Gives each record to a sink."""
+
+    def __init__(self, sink: Sink) -> None:
+        super().__init__()
+        self._sink = sink
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a record."""
+        try:
+            line = self.format(record)
+        except Exception as error:  # noqa: BLE001 (logging's own way would write the record's values)
+            line = f"ERROR {record.name} a record could not be formatted: {type(error).__qualname__}"
+        self._sink.write(line + "\n")
 
 
 class _Formatter(logging.Formatter):

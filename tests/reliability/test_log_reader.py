@@ -1,0 +1,163 @@
+"""What becomes of the gateway and of its log when nobody reads the log, and how it ends then."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from support.gateway import LIMIT, RunningCommand, command
+from support.raw_http import RawConnection, request
+from support.requirements import need
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and descriptors are POSIX's")
+
+REQUESTS = 4000
+"""Their lines are more than a pipe and the gateway keep."""
+LONG = b"/" + b"%C3%A4" * 199
+LINE = re.compile(r"\S+Z INFO gateway\.access method=GET path=\S+ status=404 ms=\S+ request_id=i{128}")
+DROPPED = re.compile(
+    r"^\S+Z WARNING gateway\.sink (\d+) log lines were dropped because standard error was blocked$", re.MULTILINE
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A gateway whose standard error is not read unless somebody does."""
+
+    command: RunningCommand
+    url: str
+    descriptor: int
+
+    def ask(self, count: int) -> None:
+        """Send requests whose lines are long, one after the other; each has to be answered."""
+        data = request(None, b"X-Request-Id: " + b"i" * 128, method=b"GET", target=LONG)
+        with RawConnection(int(self.url.rpartition(":")[2])) as connection:
+            assert {connection.ask(data).status for _ in range(count)} == {404}
+
+    def read_until(self, enough: Callable[[str], object]) -> str:
+        """Read the log until there is enough of it, or to its end."""
+        found = b""
+        while not enough(found.decode()) and (more := os.read(self.descriptor, 65_536)):
+            found += more
+        return found.decode()
+
+
+@contextmanager
+def unread(*words: str, redirect: str = "") -> Iterator[Unread]:
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [
+            "sh",
+            "-c",
+            f'exec "$@" {redirect}',
+            "sh",
+            *command(),
+            "serve",
+            "--port",
+            "0",
+            "--upstream-url",
+            "http://127.0.0.1:1",
+            *words,
+        ],
+        stdout=subprocess.PIPE,
+        stderr=writing,
+        text=True,
+        start_new_session=True,
+    )
+    os.close(writing)
+    try:
+        running = RunningCommand(process)
+        yield Unread(running, running.url_before("/graphql"), reading)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(LIMIT)
+        os.close(reading)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_log_that_nobody_reads_delays_no_request_and_not_the_end(workers: int) -> None:
+    with unread("--workers", str(workers)) as gateway:
+        gateway.ask(REQUESTS)
+        assert gateway.command.stop(signal.SIGTERM) == {1: -signal.SIGTERM, 2: 0}[workers]
+
+
+def test_lines_that_had_to_be_dropped_are_counted_once_somebody_reads_again() -> None:
+    with unread() as gateway:
+        gateway.ask(REQUESTS)
+        log = gateway.read_until(DROPPED.search)
+        gateway.command.process.send_signal(signal.SIGTERM)
+        log += gateway.read_until(lambda _: False)
+    (dropped,) = map(int, DROPPED.findall(log))
+    assert dropped > 0
+    access = [line for line in log.splitlines() if "gateway.access" in line and "/graphql" not in line]
+    assert all(map(LINE.fullmatch, access))
+    assert len(access) + dropped == REQUESTS
+
+
+def test_the_end_waits_for_the_last_lines() -> None:
+    with unread() as gateway:
+        gateway.ask(500)
+        gateway.command.process.send_signal(signal.SIGTERM)
+        log = gateway.read_until(lambda _: False)
+    assert log.count("request_id=i") == 500
+    assert not DROPPED.search(log)
+
+
+def test_a_log_whose_reader_is_gone_stops_nothing() -> None:
+    with unread() as gateway:
+        null = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(null, gateway.descriptor)
+        os.close(null)
+        gateway.ask(500)
+        assert gateway.command.stop(signal.SIGTERM) == -signal.SIGTERM
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_no_socket_takes_the_place_of_a_closed_standard_error(workers: int) -> None:
+    need(Path("/proc/self/fd").exists(), "there is no /proc to see descriptors in")
+
+    with unread("--workers", str(workers), redirect="<&- 2>&-") as gateway:
+        gateway.ask(50)
+        parent = gateway.command.process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii").split()
+        for process in (str(parent), *children):
+            assert Path(f"/proc/{process}/fd/2").readlink() == Path(os.devnull)
+        assert gateway.command.stop(signal.SIGTERM) == {1: -signal.SIGTERM, 2: 0}[workers]
+
+
+def run_python(code: str, count: int = 1) -> list[str]:
+    """Run processes that share one pipe as their standard error, and return its lines."""
+    reading, writing = os.pipe()
+    processes = [subprocess.Popen([sys.executable, "-c", code, str(number)], stderr=writing) for number in range(count)]
+    os.close(writing)
+    with os.fdopen(reading) as stream:
+        lines = stream.read().splitlines()
+    assert [process.wait(LIMIT) for process in processes] == [0] * count
+    return lines
+
+
+def test_the_lines_of_several_processes_are_not_mixed() -> None:
+    code = (
+        "import sys; from gateway.sink import sink_of\n"
+        "for length in range(10_000): sink_of(sys.stderr).write(sys.argv[1] * (length % 150 + 1) + '\\n')"
+    )
+    lines = run_python(code, 3)
+    assert all(len(set(line)) == 1 for line in lines)
+    assert sorted(map(len, lines)) == sorted(length % 150 + 1 for length in range(10_000) for _ in range(3))
+
+
+def test_a_forked_process_writes_its_own_lines_and_no_others() -> None:
+    code = (
+        "import os, sys; from gateway.sink import sink_of\n"
+        "sink = sink_of(sys.stderr); sink.write('parent\\n')\n"
+        "child = os.fork(); sink.write('child\\n' if not child else 'parent\\n'); sink.drain()\n"
+        "child and os.waitpid(child, 0)"
+    )
+    assert sorted(run_python(code)) == ["child", "parent", "parent"]
