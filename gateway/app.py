@@ -11,6 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway import sandbox
+from gateway.descriptors import UPSTREAM_CONNECTIONS, client_connections
 from gateway.engine import Engine
 from gateway.http import GraphQLEndpoint
 from gateway.http.graphiql import GraphiQL
@@ -34,7 +35,11 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
     With a `store` it is for development: the sandbox is served beside it, a missing token is supplied, and pages from
     this machine may call it.
     """
-    transport = Transport(max_response_bytes=MAX_RESPONSE, proxy=settings.upstream_proxy.get_secret_value() or None)
+    transport = Transport(
+        max_response_bytes=MAX_RESPONSE,
+        max_connections=UPSTREAM_CONNECTIONS,
+        proxy=settings.upstream_proxy.get_secret_value() or None,
+    )
     client = InvitationsClient(
         transport, url=settings.upstream_url, timeout=settings.upstream_timeout, update_path=settings.update_path
     )
@@ -49,7 +54,7 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
         Engine(create_schema(), introspection=settings.introspection),
         context=context,
         playground=graphiql.page if graphiql else None,
-        max_operations=settings.max_operations,
+        max_operations=min(settings.max_operations, client_connections()),
     )
     routes = [
         *health.routes(),

@@ -1,6 +1,7 @@
 """The commands that a person types."""
 
 import difflib
+import logging
 import os
 import socket
 import sys
@@ -8,16 +9,18 @@ from collections.abc import Callable
 from contextlib import closing
 from math import ceil
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 from pydantic import SecretStr
 
 from gateway import __version__
+from gateway.descriptors import TooFewDescriptors, client_connections, raise_limit
 from gateway.settings import PREFIX, Settings, SettingsError, load_settings, unknown_variables
 from gateway.sink import open_standard_descriptors, sink_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+_logger = logging.getLogger("gateway.start")
 
 SHUTDOWN_FACTOR = 3
 """How many times `GATEWAY_UPSTREAM_TIMEOUT` running requests have to finish when the process is asked to leave: enough
@@ -78,6 +81,7 @@ def dev(data: Path | None) -> None:
     from gateway.sandbox import SANDBOX_TOKEN  # noqa: PLC0415
 
     settings = _load()
+    limit = _raise_limit()
     with (
         closing(_store(data)) as store,
         closing(_listen(settings.host, settings.port)) as public,
@@ -92,7 +96,7 @@ def dev(data: Path | None) -> None:
         _say(f"GraphQL and GraphiQL:  {origin}/graphql")
         _say(f"Sandbox REST API:      {origin}/v1.0/linkedIn/invitations  (bearer token: {SANDBOX_TOKEN})")
         _say(f"Sandbox data:          {data or 'in memory, gone with this process'}")
-        _run(app, [public, private], log_level=settings.log_level)
+        _run(app, [public, private], limit, settings)
 
 
 @main.command()
@@ -100,15 +104,10 @@ def dev(data: Path | None) -> None:
 def serve() -> None:
     """Serve the gateway in front of the REST API at GATEWAY_UPSTREAM_URL."""
     settings = _load()
+    limit = _raise_limit()
     with closing(_listen(settings.host, settings.port)) as public:
         _say(f"GraphQL at {_origin(public)}/graphql, in front of {settings.upstream_url}")
-        _run(
-            "gateway.app:serve",
-            [public],
-            workers=settings.workers,
-            upstream_timeout=settings.upstream_timeout,
-            log_level=settings.log_level,
-        )
+        _run("gateway.app:serve", [public], limit, settings, workers=settings.workers)
 
 
 @main.command()
@@ -119,9 +118,10 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
     """Serve the sandbox API alone."""
     from gateway.sandbox import create_app  # noqa: PLC0415 (as above)
 
+    limit = _raise_limit()
     with closing(_store(data)) as store, closing(_listen(host, port)) as public:
         _say(f"Sandbox REST API: {_origin(public)}/v1.0/linkedIn/invitations")
-        _run(create_app(store), [public])
+        _run(create_app(store), [public], limit, Settings.model_construct(max_operations=0))
 
 
 @main.command()
@@ -194,25 +194,21 @@ def _origin(listener: socket.socket) -> str:
 
 
 def _run(
-    app: Any,
-    sockets: list[socket.socket],
-    *,
-    workers: int = 1,
-    upstream_timeout: float = 10.0,
-    log_level: str = "info",
+    app: Any, sockets: list[socket.socket], limit: tuple[int, int], settings: Settings, *, workers: int = 1
 ) -> None:
     import uvicorn  # noqa: PLC0415 (as above)
 
-    from gateway.http.protocol import HttpProtocol  # noqa: PLC0415
+    from gateway.http.connections import BoundedConnections  # noqa: PLC0415
     from gateway.signals import handle_signals  # noqa: PLC0415
     from gateway.telemetry import configure_logging  # noqa: PLC0415
     from gateway.workers import Workers  # noqa: PLC0415
 
-    configure_logging(log_level)
+    configure_logging(settings.log_level)
     handle_signals()
+    _tell_limit(*limit, settings.max_operations)
     config = uvicorn.Config(
         app,
-        http=HttpProtocol,
+        http=cast("Any", BoundedConnections(client_connections())),
         factory=isinstance(app, str),
         workers=workers,
         log_config=None,
@@ -222,9 +218,26 @@ def _run(
         ws="none",
         lifespan="on",
         timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=ceil(SHUTDOWN_FACTOR * upstream_timeout),
+        timeout_graceful_shutdown=ceil(SHUTDOWN_FACTOR * settings.upstream_timeout),
     )
     if workers > 1:
         Workers(config, sockets=sockets).run()
     else:
         uvicorn.Server(config).run(sockets=sockets)
+
+
+def _raise_limit() -> tuple[int, int]:
+    try:
+        return raise_limit()
+    except TooFewDescriptors as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _tell_limit(before: int, after: int, max_operations: int) -> None:
+    limit = f"was raised from {before} to {after}" if after > before else f"is {after}"
+    connections = client_connections()
+    message = f"The limit of open files (ulimit -n) {limit}: {connections} client connections in each process"
+    if max_operations > connections:
+        _logger.warning("%s, and GATEWAY_MAX_OPERATIONS is %d instead of %d", message, connections, max_operations)
+    else:
+        _logger.info(message)

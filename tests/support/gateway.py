@@ -93,10 +93,13 @@ def command() -> list[str]:
     return [script] if script else [sys.executable, "-c", "from gateway.cli import main; main()"]
 
 
-def run_command(*words: str, variables: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run_command(
+    *words: str, variables: Mapping[str, str] | None = None, ulimit: str | None = None
+) -> subprocess.CompletedProcess[str]:
     """Run a command of the gateway to its end."""
+    words = (*_limited(ulimit), *command(), *words)
     return subprocess.run(
-        [*command(), *words], env=_environment(variables), capture_output=True, text=True, timeout=LIMIT, check=False
+        words, env=_environment(variables), capture_output=True, text=True, timeout=LIMIT, check=False
     )
 
 
@@ -138,10 +141,15 @@ class RunningCommand:
 
 
 @contextmanager
-def started(*words: str, variables: Mapping[str, str] | None = None) -> Iterator[RunningCommand]:
-    """Start a command of the gateway in a process of its own, and kill it at the end if it still runs."""
+def started(
+    *words: str, variables: Mapping[str, str] | None = None, ulimit: str | None = None
+) -> Iterator[RunningCommand]:
+    """Start a command of the gateway in a process of its own, and kill it at the end if it still runs.
+
+    `ulimit` has the shell's options for limits of its own, such as `-n 1024`.
+    """
     process = subprocess.Popen(
-        [*command(), *words],
+        [*_limited(ulimit), *command(), *words],
         env=_environment(variables),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -157,6 +165,10 @@ def started(*words: str, variables: Mapping[str, str] | None = None) -> Iterator
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(LIMIT)
     assert not SECRET.search(running.output), "there is a secret in what it printed or logged"
+
+
+def _limited(ulimit: str | None) -> list[str]:
+    return ["sh", "-c", f'ulimit {ulimit}; exec "$@"', "sh"] if ulimit else []
 
 
 def _environment(variables: Mapping[str, str] | None) -> dict[str, str]:

@@ -39,10 +39,10 @@ class GatewayProcess:
 
 
 @contextmanager
-def gateway_process(*words: str, **settings: str) -> Iterator[GatewayProcess]:
-    """Run a command on a free port; settings are given as `UPSTREAM_URL=…`."""
+def gateway_process(*words: str, ulimit: str | None = None, **settings: str) -> Iterator[GatewayProcess]:
+    """Run a command on a free port, with its own `ulimit`; settings are given as `UPSTREAM_URL=…`."""
     variables = {f"GATEWAY_{name}": value for name, value in settings.items()}
-    with started(*words, "--port", "0", variables=variables) as command:
+    with started(*words, "--port", "0", variables=variables, ulimit=ulimit) as command:
         yield GatewayProcess(command.url_before("/graphql"), command)
 
 

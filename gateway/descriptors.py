@@ -1,0 +1,52 @@
+"""Who may have how many of the files and sockets that a process can open: `ulimit -n`."""
+
+import sys
+
+UPSTREAM_CONNECTIONS = 100
+"""Connections to the REST API."""
+REFUSALS = 128
+"""Client connections that are too many and have been answered, until the client has read that."""
+_OTHERS = 2 * UPSTREAM_CONNECTIONS + REFUSALS + 64
+"""What clients do not get: a connection that is being made may try two addresses, and 64 are for everything else."""
+_ENOUGH = 65_536
+_LEAST = 512
+
+
+class TooFewDescriptors(Exception):  # noqa: N818 (an answer to the person who starts it)
+    """The process can open too few files to serve."""
+
+
+def raise_limit() -> tuple[int, int]:
+    """Raise the limit of open files as far as the process may and needs. Return it before and after.
+
+    Raises TooFewDescriptors. Worker processes inherit the limit.
+    """
+    if sys.platform == "win32":
+        return _ENOUGH, _ENOUGH
+    import resource  # noqa: PLC0415 (not on Windows)
+
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _ENOUGH if most == resource.RLIM_INFINITY else min(most, _ENOUGH)
+    if before != resource.RLIM_INFINITY and before < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+        except (OSError, ValueError):  # macOS has a lower one that it does not tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, 10_240), most))
+    after = _limit()
+    if after < _LEAST:
+        raise TooFewDescriptors(f"only {after} files can be open (ulimit -n): allow {_LEAST} or more")
+    return before, after
+
+
+def client_connections() -> int:
+    """Return the number of client connections that the limit leaves room for."""
+    return max(_limit(), _LEAST) - _OTHERS
+
+
+def _limit() -> int:
+    if sys.platform == "win32":
+        return _ENOUGH
+    import resource  # noqa: PLC0415 (not on Windows)
+
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _ENOUGH if limit == resource.RLIM_INFINITY else limit

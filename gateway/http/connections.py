@@ -1,0 +1,90 @@
+"""A bound on client connections: those beyond it are answered at once, and closed."""
+
+import asyncio
+import logging
+from typing import Any
+
+import msgspec
+from uvicorn.server import ServerState
+
+from gateway.descriptors import REFUSALS
+from gateway.errors import ErrorCode, Outcome
+from gateway.http.protocol import HttpProtocol
+
+LINGER = 2.0
+"""Seconds that a refused client has to read its answer."""
+REPORT_AFTER = 1.0
+
+_logger = logging.getLogger("gateway.http")
+_BODY = msgspec.json.encode(
+    {
+        "errors": [
+            {
+                "message": "The gateway has too many connections. Try again later.",
+                "extensions": {"code": ErrorCode.OVERLOADED.value, "outcome": Outcome.NOT_APPLIED.value},
+            }
+        ]
+    }
+)
+_ANSWER = (
+    b"HTTP/1.1 503 Service Unavailable\r\n"
+    b"content-type: application/json; charset=utf-8\r\n"
+    b"content-length: %d\r\n"
+    b"cache-control: no-store\r\n"
+    b"x-content-type-options: nosniff\r\n"
+    b"retry-after: 1\r\n"
+    b"connection: close\r\n\r\n%s" % (len(_BODY), _BODY)
+)
+
+
+class BoundedConnections:
+    """Makes the protocol of each client connection, as uvicorn's `http` option: HTTP, or a refusal."""
+
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
+        self._lingering: set[asyncio.Protocol] = set()
+        self._refused = 0
+
+    def __call__(self, *, server_state: ServerState, **options: Any) -> asyncio.Protocol:
+        """Make the protocol of a connection that was accepted."""
+        if len(server_state.connections) < self._maximum:
+            return HttpProtocol(server_state=server_state, **options)
+        if not self._refused:
+            asyncio.get_running_loop().call_later(REPORT_AFTER, self._report)
+        self._refused += 1
+        return _Refusal(self._lingering)
+
+    def _report(self) -> None:
+        _logger.warning(
+            "%d client connections were answered with 503: there were %d, the most for the limit of open files",
+            self._refused,
+            self._maximum,
+        )
+        self._refused = 0
+
+
+class _Refusal(asyncio.Protocol):
+    """Sends the answer, and then reads until the client has closed.
+
+    If the socket were closed while the client still sends, the client's system could throw the answer away.
+    """
+
+    def __init__(self, lingering: set[asyncio.Protocol]) -> None:
+        self._lingering = lingering
+        self._timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Answer."""
+        transport.write(_ANSWER)
+        if len(self._lingering) >= REFUSALS:
+            transport.close()
+            return
+        self._lingering.add(self)
+        self._timer = asyncio.get_running_loop().call_later(LINGER, transport.abort)
+        transport.write_eof()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Forget the connection."""
+        self._lingering.discard(self)
+        if self._timer:
+            self._timer.cancel()

@@ -1,0 +1,115 @@
+"""Connect more clients than a process may open files, and count those that got no answer.
+
+    python tests/reliability/low_limit.py [--clients 1150] [--limit 1024]
+
+All of them connect while the gateway is stopped, so that it meets them at once. Each sends a mutation and keeps its
+connection until the last one has its answer. Exits with 1 when a client was closed or left without an answer, when a
+refused mutation was sent or another one was not sent once, or when the gateway does not serve everybody afterwards.
+"""
+
+import argparse
+import asyncio
+import json
+import signal
+import sys
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+# The folder of this file, which Python put there, is not where the modules are imported from.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from reliability.operation import CREATE, wait_until
+from reliability.watched import allow_descriptors
+from support.gateway import LIMIT, TOKEN
+from support.gateway_process import GatewayProcess, gateway_process
+from support.invitations_upstream import InvitationsUpstream, Request, json_answer
+from support.raw_http import request
+
+AFTERWARDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What became of the clients."""
+
+    clients: int
+    succeeded: int
+    refused: int
+    """Answered with 503, OVERLOADED and NOT_APPLIED."""
+    unanswered: int
+    """Closed or left without an answer, or with another one."""
+    sent: int
+    """Mutations that reached the REST API."""
+    served_afterwards: int
+
+    def good(self) -> bool:
+        """Say whether every client knows what became of its mutation."""
+        return not self.unanswered and self.sent == self.succeeded and self.served_afterwards == AFTERWARDS
+
+
+def run(*, clients: int, limit: int) -> tuple[Figures, str]:
+    """Return the figures and the gateway's log; the limit is a hard one."""
+    allow_descriptors()
+    with (
+        InvitationsUpstream(_create) as upstream,
+        gateway_process("serve", ulimit=f"-n {limit}", UPSTREAM_URL=f"{upstream.url}/v1.0") as gateway,
+    ):
+        counts = asyncio.run(_ask_at_once(gateway, clients))
+        sent = len(upstream.calls)
+        afterwards = asyncio.run(_ask_at_once(gateway, AFTERWARDS))["succeeded"]
+        if counts["refused"]:
+            wait_until(lambda: "were answered with 503" in gateway.log(), "the log says that clients were refused")
+        return (
+            Figures(clients, counts["succeeded"], counts["refused"], counts["unanswered"], sent, afterwards),
+            gateway.log(),
+        )
+
+
+def _create(sent: Request) -> bytes:
+    return json_answer(201, {"id": "1", **sent.json})
+
+
+async def _ask_at_once(gateway: GatewayProcess, clients: int) -> Counter[str]:
+    process = gateway.command.process
+    process.send_signal(signal.SIGSTOP)
+    connections = [await asyncio.open_connection("127.0.0.1", gateway.port) for _ in range(clients)]
+    for number, (_, writer) in enumerate(connections):
+        body = json.dumps({"query": CREATE, "variables": {"id": str(number)}}).encode()
+        writer.write(request(body, f"Authorization: {TOKEN}".encode()))
+    process.send_signal(signal.SIGCONT)
+    try:
+        return Counter(await asyncio.gather(*(_answer(reader) for reader, _ in connections)))
+    finally:
+        for _, writer in connections:
+            writer.close()
+
+
+async def _answer(reader: asyncio.StreamReader) -> str:
+    try:
+        async with asyncio.timeout(LIMIT):
+            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
+            length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+            content = json.loads(await reader.readexactly(length))
+    except (OSError, EOFError, TimeoutError):
+        return "unanswered"
+    if head.startswith("http/1.1 200 ") and "errors" not in content:
+        return "succeeded"
+    told = content["errors"][0]["extensions"]
+    refused = head.startswith("http/1.1 503 ") and "\r\nretry-after: 1\r\n" in head
+    return "refused" if refused and told == {"code": "OVERLOADED", "outcome": "NOT_APPLIED"} else "unanswered"
+
+
+def main() -> int:
+    """Print the figures, and give the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=1150)
+    parser.add_argument("--limit", type=int, default=1024, help="of open files; default: 1024")
+    options = parser.parse_args()
+    figures, _ = run(clients=options.clients, limit=options.limit)
+    print(json.dumps(asdict(figures)))
+    return 0 if figures.good() else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
