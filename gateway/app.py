@@ -17,7 +17,7 @@ from gateway.http import GraphQLEndpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import Health
 from gateway.http.upgrade import NoUpgrade
-from gateway.invitations import InvitationsClient, Transport
+from gateway.invitations import InvitationsClient, Transport, tls_context
 from gateway.schema import Context, create_schema
 from gateway.settings import Settings, load_settings
 from gateway.signals import handle_signals
@@ -38,6 +38,7 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
     transport = Transport(
         max_response_bytes=MAX_RESPONSE,
         max_connections=UPSTREAM_CONNECTIONS,
+        ssl_context=tls_context() if settings.upstream_url.startswith("https:") else None,
         proxy=settings.upstream_proxy.get_secret_value() or None,
     )
     client = InvitationsClient(

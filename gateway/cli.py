@@ -1,7 +1,6 @@
 """The commands that a person types."""
 
 import difflib
-import logging
 import os
 import socket
 import sys
@@ -15,12 +14,11 @@ import click
 from pydantic import SecretStr
 
 from gateway import __version__
-from gateway.descriptors import TooFewDescriptors, client_connections, raise_limit
+from gateway.descriptors import TooFewDescriptors, client_connections, raise_limit, tell_limit
 from gateway.settings import PREFIX, Settings, SettingsError, load_settings, unknown_variables
 from gateway.sink import open_standard_descriptors, sink_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-_logger = logging.getLogger("gateway.start")
 
 SHUTDOWN_FACTOR = 3
 """How many times `GATEWAY_UPSTREAM_TIMEOUT` running requests have to finish when the process is asked to leave: enough
@@ -105,6 +103,7 @@ def serve() -> None:
     """Serve the gateway in front of the REST API at GATEWAY_UPSTREAM_URL."""
     settings = _load()
     limit = _raise_limit()
+    _check_tls(settings.upstream_url)
     with closing(_listen(settings.host, settings.port)) as public:
         _say(f"GraphQL at {_origin(public)}/graphql, in front of {settings.upstream_url}")
         _run("gateway.app:serve", [public], limit, settings, workers=settings.workers)
@@ -166,6 +165,16 @@ def _load() -> Settings:
         raise click.ClickException(str(error)) from None
 
 
+def _check_tls(upstream_url: str) -> None:
+    from gateway.invitations import TlsError, tls_context  # noqa: PLC0415 (as above)
+
+    try:
+        if upstream_url.startswith("https:"):
+            tls_context()
+    except TlsError as error:
+        raise click.ClickException(str(error)) from None
+
+
 def _store(data: Path | None) -> Any:
     from gateway.sandbox import Store, StoreError  # noqa: PLC0415 (as above)
 
@@ -205,7 +214,7 @@ def _run(
 
     configure_logging(settings.log_level)
     handle_signals()
-    _tell_limit(*limit, settings.max_operations)
+    tell_limit(*limit, settings.max_operations)
     config = uvicorn.Config(
         app,
         http=cast("Any", BoundedConnections(client_connections())),
@@ -231,13 +240,3 @@ def _raise_limit() -> tuple[int, int]:
         return raise_limit()
     except TooFewDescriptors as error:
         raise click.ClickException(str(error)) from None
-
-
-def _tell_limit(before: int, after: int, max_operations: int) -> None:
-    limit = f"was raised from {before} to {after}" if after > before else f"is {after}"
-    connections = client_connections()
-    message = f"The limit of open files (ulimit -n) {limit}: {connections} client connections in each process"
-    if max_operations > connections:
-        _logger.warning("%s, and GATEWAY_MAX_OPERATIONS is %d instead of %d", message, connections, max_operations)
-    else:
-        _logger.info(message)

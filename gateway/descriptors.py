@@ -1,5 +1,6 @@
 """Who may have how many of the files and sockets that a process can open: `ulimit -n`."""
 
+import logging
 import sys
 
 UPSTREAM_CONNECTIONS = 100
@@ -10,6 +11,8 @@ _OTHERS = 2 * UPSTREAM_CONNECTIONS + REFUSALS + 64
 """What clients do not get: a connection that is being made may try two addresses, and 64 are for everything else."""
 _ENOUGH = 65_536
 _LEAST = 512
+
+_logger = logging.getLogger("gateway.start")
 
 
 class TooFewDescriptors(Exception):  # noqa: N818 (an answer to the person who starts it)
@@ -41,6 +44,17 @@ def raise_limit() -> tuple[int, int]:
 def client_connections() -> int:
     """Return the number of client connections that the limit leaves room for."""
     return max(_limit(), _LEAST) - _OTHERS
+
+
+def tell_limit(before: int, after: int, max_operations: int) -> None:
+    """Say in the log what the limit is and means; it lowers a `max_operations` that is higher than its connections."""
+    limit = f"was raised from {before} to {after}" if after > before else f"is {after}"
+    connections = client_connections()
+    message = f"The limit of open files (ulimit -n) {limit}: {connections} client connections in each process"
+    if max_operations > connections:
+        _logger.warning("%s, and GATEWAY_MAX_OPERATIONS is %d instead of %d", message, connections, max_operations)
+    else:
+        _logger.info(message)
 
 
 def _limit() -> int:

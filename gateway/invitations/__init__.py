@@ -14,6 +14,7 @@ from gateway.invitations.model import (
     parse_int64,
 )
 from gateway.invitations.paging import InvitationSlice, Position
+from gateway.invitations.tls import TlsError, tls_context
 from gateway.invitations.transport import Transport
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "InvitationsClient",
     "InvitationsError",
     "Position",
+    "TlsError",
     "Transport",
     "parse_int64",
+    "tls_context",
 ]

@@ -17,6 +17,7 @@ from gateway.invitations.addresses import Addresses
 from gateway.invitations.connection import Connection, Origin
 from gateway.invitations.patience import TURNS, Within
 from gateway.invitations.reasons import DialError, FailureLog
+from gateway.invitations.tls import tls_context
 from gateway.invitations.tunnel import Proxy
 
 NEXT_ADDRESS_AFTER = 0.25
@@ -95,14 +96,6 @@ class _Attempt:
 
     step = "tls"
     peer: Any = None
-
-
-def tls_context() -> ssl.SSLContext:
-    """Return what verifies servers by the system's authorities."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 async def _is_silent(connection: Connection) -> bool:
