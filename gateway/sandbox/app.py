@@ -66,13 +66,13 @@ async def _answer(request: Request, store: Store) -> Response:
     operations = Operations(store, request, f"{request.url.scheme}://{request.url.netloc}{prefix}{VERSION}")
     match request.method, segments:
         case "GET", ("linkedIn", "invitations"):
-            return operations.page()
+            return await operations.page()
         case "POST", ("linkedIn", "invitations"):
             return await operations.create()
         case "PATCH", ("linkedIn", "invitations"):
             return await operations.update()
         case "GET", ("linkedIn", "invitations", invitation_id):
-            return operations.get(invitation_id)
+            return await operations.get(invitation_id)
         case "PATCH", ("linkedIn", "invitations", invitation_id):
             return await operations.update(invitation_id)
         case _, ("linkedIn", "invitations"):

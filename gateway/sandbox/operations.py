@@ -1,8 +1,10 @@
 """What can be done with invitations: list, create, get and update, from a request to its answer."""
 
+import asyncio
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
@@ -12,7 +14,7 @@ from starlette.responses import Response
 
 from gateway.sandbox import model
 from gateway.sandbox.errors import NO_HEADERS, GraphError, bad_request, not_found, refuse_if_provoked
-from gateway.sandbox.store import Store
+from gateway.sandbox.store import Store, StoreLocked
 
 PATH = "linkedIn/invitations"
 # As Graph writes it
@@ -24,6 +26,11 @@ DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 TOP = re.compile(r"[1-9][0-9]{0,8}")
 POSITION_BYTES = 8
+# Seconds: how long a request waits for a file that another process locks, and between two tries
+LOCK_LIMIT = 2.0
+LOCK_PAUSE = 0.02
+
+T = TypeVar("T")
 
 
 class Operations:
@@ -40,26 +47,27 @@ class Operations:
         self._collection_url = f"{root}/{PATH}"
         self._context = f"{root}/$metadata#{PATH}"
 
-    def page(self) -> Response:
+    async def page(self) -> Response:
         """Answer `GET /linkedIn/invitations` with a page in the order of creation, and a link to the next."""
         size, after = self._paging()
-        found = self._store.page(after, size)
+        found = await _unlocked(lambda: self._store.page(after, size))
         body = {"@odata.context": self._context, "value": [msgspec.Raw(document) for document in found.documents]}
         if found.next is not None:
             query = urlencode({"$top": size, "$skiptoken": _skiptoken(found.next)}, safe="$")
             body["@odata.nextLink"] = f"{self._collection_url}?{query}"
         return _answer(200, msgspec.json.encode(body))
 
-    def get(self, invitation_id: str) -> Response:
+    async def get(self, invitation_id: str) -> Response:
         """Answer `GET /linkedIn/invitations/{id}`."""
         refuse_if_provoked(invitation_id)
-        return self._entity(200, invitation_id, self._store.get(invitation_id))
+        document = await _unlocked(lambda: self._store.get(invitation_id))
+        return self._entity(200, invitation_id, document)
 
     async def create(self) -> Response:
         """Answer `POST /linkedIn/invitations`."""
         invitation = model.created(await self._body(), str(uuid4()))
         refuse_if_provoked(invitation.id, invitation.invitee)
-        document = self._store.insert(invitation)
+        document = await _unlocked(lambda: self._store.insert(invitation))
         if document is None:
             raise GraphError(409, "Conflict", "There is an invitation of this id already.")
         location = {"Location": f"{self._collection_url}/{quote(invitation.id, safe='')}"}
@@ -74,7 +82,7 @@ class Operations:
         if invitation_id not in {None, named}:
             raise bad_request("The property 'id' cannot be changed: it must be absent or the id in the path.")
         refuse_if_provoked(named, changes.get("invitee"))
-        document = self._store.update(named, lambda before: model.updated(before, changes))
+        document = await _unlocked(lambda: self._store.update(named, lambda before: model.updated(before, changes)))
         return self._entity(200, named, document)
 
     def _paging(self) -> tuple[int, int]:
@@ -107,6 +115,20 @@ class Operations:
         context = msgspec.json.encode(f"{self._context}/$entity")
         # The stored JSON is an object with at least an id: its annotation is put in front without decoding it
         return _answer(status, b'{"@odata.context":' + context + b"," + document[1:], headers)
+
+
+async def _unlocked(call: Callable[[], T]) -> T:
+    """Call the store, again and again while another process locks its file; other requests are answered meanwhile."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + LOCK_LIMIT
+    while True:
+        try:
+            return call()
+        except StoreLocked:
+            if loop.time() >= until:
+                message = "Another process locks the sandbox's file: close it there."
+                raise GraphError(503, "ServiceUnavailable", message, {"Retry-After": "1"}) from None
+        await asyncio.sleep(LOCK_PAUSE)
 
 
 def _answer(status: int, body: bytes, headers: Mapping[str, str] = NO_HEADERS) -> Response:

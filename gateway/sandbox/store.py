@@ -1,7 +1,8 @@
 """Where the sandbox keeps its invitations: one SQLite table of JSON documents."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,10 @@ class StoreError(Exception):
     """The file cannot hold the sandbox's data; the message is one line that says why."""
 
 
+class StoreLocked(Exception):  # noqa: N818 (it will be over)
+    """Another process locks the file: nothing was read or written, and the same call may work later."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Invitations' JSON in the order of creation; `next` is the position to go on after, None when there is no more."""
@@ -43,7 +48,7 @@ class Store:
 
     What a method has written when it returns survives the end of the process (`kill -9`), and with a disk that keeps
     its promises the end of the machine: the journal (WAL) is synced at each commit.
-    A new store holds the invitations of `seed`.
+    A new store holds the invitations of `seed`. No method waits for another process: they raise StoreLocked.
 
     Raises StoreError when the path cannot be opened for writing or is not a sandbox's file.
     """
@@ -60,6 +65,7 @@ class Store:
         try:
             self._connection.text_factory = bytes
             self._initialize()
+            self._connection.execute("PRAGMA busy_timeout = 0")
         except (sqlite3.Error, StoreError) as error:
             self._connection.close()
             raise StoreError(f"cannot keep the sandbox's data in {path}: {error}") from error
@@ -67,17 +73,19 @@ class Store:
     def insert(self, invitation: InvitationV2) -> bytes | None:
         """Add an invitation and give its JSON; None when its id is taken."""
         document = msgspec.json.encode(invitation)
-        inserted = self._connection.execute(INSERT, (invitation.id, document.decode())).rowcount
+        with _told_when_locked():
+            inserted = self._connection.execute(INSERT, (invitation.id, document.decode())).rowcount
         return document if inserted else None
 
     def get(self, invitation_id: str) -> bytes | None:
         """Give the JSON of an invitation; None when there is none of this id."""
-        row = self._connection.execute(SELECT, (invitation_id,)).fetchone()
+        with _told_when_locked():
+            row = self._connection.execute(SELECT, (invitation_id,)).fetchone()
         return row[0] if row else None
 
     def update(self, invitation_id: str, change: Callable[[bytes], InvitationV2]) -> bytes | None:
         """Replace an invitation by what `change` makes of its JSON, and give the new JSON; None when there is none."""
-        with self._connection:
+        with _told_when_locked(), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             before = self.get(invitation_id)
             if before is None:
@@ -88,7 +96,8 @@ class Store:
 
     def page(self, after: int, size: int) -> Page:
         """Give up to `size` invitations that come after a position; 0 is the beginning."""
-        rows = self._connection.execute(PAGE, (after, size + 1)).fetchall()
+        with _told_when_locked():
+            rows = self._connection.execute(PAGE, (after, size + 1)).fetchall()
         documents = [document for _, document in rows[:size]]
         return Page(documents, rows[size - 1][0] if len(rows) > size else None)
 
@@ -112,3 +121,13 @@ class Store:
 
     def _value(self, query: str) -> object:
         return self._connection.execute(query).fetchone()[0]
+
+
+@contextmanager
+def _told_when_locked() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise StoreLocked from error
+        raise
