@@ -208,6 +208,7 @@ def _run(
     import uvicorn  # noqa: PLC0415 (as above)
 
     from gateway.http.connections import BoundedConnections  # noqa: PLC0415
+    from gateway.server import Server  # noqa: PLC0415
     from gateway.signals import handle_signals  # noqa: PLC0415
     from gateway.telemetry import configure_logging  # noqa: PLC0415
     from gateway.workers import Workers  # noqa: PLC0415
@@ -232,7 +233,7 @@ def _run(
     if workers > 1:
         Workers(config, sockets=sockets).run()
     else:
-        uvicorn.Server(config).run(sockets=sockets)
+        Server(config).run(sockets=sockets)
 
 
 def _raise_limit() -> tuple[int, int]:

@@ -53,9 +53,9 @@ class HeldUpstream(InvitationsUpstream):
 
 
 @contextmanager
-def held_upstream() -> Iterator[HeldUpstream]:
+def held_upstream(kind: type[HeldUpstream] = HeldUpstream) -> Iterator[HeldUpstream]:
     """Run the upstream; it is released at the end, so that no thread stays behind."""
-    with HeldUpstream() as upstream:
+    with kind() as upstream:
         try:
             yield upstream
         finally:

@@ -1,20 +1,25 @@
 """How the gateway leaves when it is asked to, and how it says that it cannot start."""
 
+import json
 import signal
 import socket
 from pathlib import Path
 
 import pytest
 from reliability.operation import (
+    CREATE,
     IN_FLIGHT,
     STATUS,
+    HeldUpstream,
     answered_after_sigterm,
     creating,
     held_upstream,
     leaving,
     wait_until,
 )
-from support.gateway import run_command
+from support.gateway import TOKEN, run_command
+from support.invitations_upstream import Reply, Request, json_answer
+from support.raw_http import request
 
 ASKED = 10  # times, so that each of two workers is
 
@@ -59,6 +64,33 @@ def test_what_runs_longer_than_the_limit_is_cut_off(workers: int) -> None:
             assert gateway.left() == STATUS[workers]
             assert [answer.result() for answer in answers] == [False] * IN_FLIGHT
         assert len(upstream.calls) == IN_FLIGHT
+
+
+class LongListUpstream(HeldUpstream):
+    """It also has a list that is too long for the buffers of a client that does not read."""
+
+    def _create(self, call: Request) -> Reply:
+        if call.method == "GET":
+            return json_answer(200, {"value": [{"id": "1", "inviter": "x" * 70_000}] * 100})
+        return super()._create(call)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_client_that_does_not_read_delays_the_end_no_longer_than_the_limit(workers: int, how: signal.Signals) -> None:
+    with held_upstream(LongListUpstream) as upstream, leaving(upstream.url, workers, limit=1) as gateway:
+        port = int(gateway.url.rpartition(":")[2])
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", port))
+            for body in (
+                {"query": "{ invitations(first: 100) { nodes { inviter } } }"},
+                {"query": CREATE, "variables": {"id": "1"}},
+            ):
+                client.sendall(request(json.dumps(body).encode(), f"Authorization: {TOKEN}".encode()))
+            wait_until(lambda: len(upstream.calls) == 2, "the mutation has reached the upstream")
+            gateway.send(how, group=True)
+            gateway.left()
 
 
 @pytest.mark.parametrize(
