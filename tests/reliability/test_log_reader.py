@@ -3,14 +3,16 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from reliability.operation import wait_until
 from support.gateway import LIMIT, RunningCommand, command
 from support.raw_http import RawConnection, request
 from support.requirements import need
@@ -132,10 +134,42 @@ def test_no_socket_takes_the_place_of_a_closed_standard_error(workers: int) -> N
         assert gateway.command.stop(signal.SIGTERM) == {1: -signal.SIGTERM, 2: 0}[workers]
 
 
+def test_a_gateway_whose_output_is_blocked_from_the_beginning_serves_and_ends() -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    words = ["dev", "--port", str(port)]
+    with subprocess.Popen([*command(), *words], stdout=writing, stderr=writing) as process:
+        try:
+            wait_until(lambda: answers(port), "it serves")
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(LIMIT) == -signal.SIGTERM
+        finally:
+            process.kill()
+            os.close(reading)
+            os.close(writing)
+
+
+def answers(port: int) -> bool:
+    try:
+        with RawConnection(port) as connection:
+            return connection.ask(request(method=b"GET", target=b"/healthz")).status == 200
+    except ConnectionError:
+        return False
+
+
 def run_python(code: str, count: int = 1) -> list[str]:
     """Run processes that share one pipe as their standard error, and return its lines."""
     reading, writing = os.pipe()
-    processes = [subprocess.Popen([sys.executable, "-c", code, str(number)], stderr=writing) for number in range(count)]
+    processes = [
+        subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, str(number)], stderr=writing)
+        for number in range(count)
+    ]
     os.close(writing)
     with os.fdopen(reading) as stream:
         lines = stream.read().splitlines()
