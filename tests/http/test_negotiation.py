@@ -180,7 +180,7 @@ def test_what_was_executed_is_a_200_though_its_data_is_null(media_type: str) -> 
     # No field of this schema can make all of `data` null, so that it takes the function itself.
     errors: list[dict[str, object]] = [{"message": "It failed."}]
 
-    made = answer(Result(data=None, errors=errors, executed=True), media_type)
+    made = answer(Result(data=None, errors=errors, executed=True), media_type, errors)
 
     assert made.status == 200
     assert json.loads(made.body) == {"errors": errors, "data": None}
