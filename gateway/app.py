@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,7 +15,6 @@ from gateway.engine import Engine
 from gateway.http import GraphQLEndpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import Health
-from gateway.http.upgrade import NoUpgrade
 from gateway.invitations import InvitationsClient, Transport, tls_context
 from gateway.schema import Context, create_schema
 from gateway.settings import Settings, load_settings
@@ -70,7 +68,7 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
             yield
         await transport.aclose()
 
-    others = Starlette(routes=routes, middleware=[Middleware(NoUpgrade)], lifespan=lifespan)
+    others = Starlette(routes=routes, lifespan=lifespan)
     others.router.redirect_slashes = False  # A redirect would carry the bearer token once more through the network.
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,32 +1,219 @@
-"""uvicorn's HTTP/1.1 protocol with a bound on what of a request is kept before anybody can look at it."""
+"""HTTP/1.1 to clients, one request at a time.
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+httptools cannot be stopped between two requests, so it is fed up to where a request can end: an empty line, or the last
+byte of a counted body. What is behind a whole request stays unparsed, and reading stays paused, until that request has
+been answered. So a client has at most one read of bytes waiting, and nothing behind a request changes its answer.
+"""
+
+import asyncio
+import re
+from http import HTTPStatus
+
+import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
+
+from gateway.http.deadlines import DeadlineProtocol
+from gateway.http.head import BadHead, check_head
 
 MAX_HEAD = 65_536
-"""Bytes of a request's line and headers, and of its trailers: more than any client sends, as other servers have it."""
+"""Maximum bytes of a request's line and headers, and of its trailers; other servers allow 8 to 64 KiB."""
+
+_EMPTY_LINE = b"\r\n\r\n"
+_LINE_ENDS = re.compile(rb"[\r\n]*")
+_TOO_LARGE = BadHead(400, f"The request's line and headers must be at most {MAX_HEAD} bytes.")
+_NO_HTTP = BadHead(400, "Invalid HTTP request received.")
 
 
-class HttpProtocol(HttpToolsProtocol):
-    """Refuses a head that does not end: uvicorn would keep every header that comes.
+class _Flow(FlowControl):
+    """Keeps reading paused while bytes are unparsed: an application that waits for a body would resume it."""
 
-    What comes in one read counts only from the next one on: it may hold the ends of other requests.
-    """
+    held = False
 
+    def resume_reading(self) -> None:
+        if not self.held:
+            super().resume_reading()
+
+
+class HttpProtocol(DeadlineProtocol):
+    """Serves one connection."""
+
+    flow: _Flow
+    _data = b""
+    _at = 0
+    """`_data[_at:]` is not parsed yet."""
+    _tail = b""
+    """The last bytes parsed, up to three: an empty line may be split between two reads."""
+    _to_come = 0
+    """Bytes of a counted body that are not parsed yet."""
     _unfinished = 0
+    """Bytes parsed since a body's last part, or since the request's beginning."""
+    _whole = True
+    """No request has been parsed in part."""
+    _in_body = False
+    _own_headers = 0
+    """Number of headers that are no trailers."""
+
+    # What asyncio calls.
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin."""
+        super().connection_made(transport)
+        self.flow = _Flow(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came."""
-        self._unfinished += len(data)
-        super().data_received(data)
-        if self._unfinished > MAX_HEAD and not self.transport.is_closing():
-            self.send_400_response(f"The request's line and headers must be {MAX_HEAD} bytes at the most.")
+        """Parse what came, up to the end of a request."""
+        self._data, self._at = self._data[self._at :] + data, 0
+        self._parse()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget what is left."""
+        super().connection_lost(exc)
+        self._drop()
+
+    # What httptools calls.
 
     def on_message_begin(self) -> None:
         """Begin a request."""
-        self._unfinished = 0
+        if not self._whole or self._is_answering():
+            raise _NO_HTTP  # httptools found two requests in one piece: the first is answered
+        self._whole = False
+        self._unset_keepalive_if_required()
         super().on_message_begin()
 
+    def on_headers_complete(self) -> None:
+        """Check the head, and begin to serve the request."""
+        upgrade = bool(self.parser.should_upgrade())
+        self._to_come = check_head(self.parser.get_http_version(), self.headers, upgrade=upgrade)
+        super().on_headers_complete()
+        self._in_body = True
+        self._own_headers = len(self.headers)
+
     def on_body(self, body: bytes) -> None:
-        """Take a part of a body, which the endpoint bounds."""
+        """Take a part of a body, which the application limits."""
         self._unfinished = 0
         super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """End a request."""
+        self._drop_trailers()
+        self._whole, self._in_body, self._unfinished = True, False, 0
+        self.unlimit_request()
+        super().on_message_complete()
+        if self.cycle.response_complete:  # it was refused before its body had come
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    # What uvicorn calls.
+
+    def on_response_complete(self) -> None:
+        """Go on with what is unparsed, in a turn of its own so that other connections have theirs."""
+        super().on_response_complete()
+        if self.transport.is_closing():
+            self.close()
+        elif self._data:
+            self.loop.call_soon(self._parse)
+
+    # Parsing.
+
+    def _is_answering(self) -> bool:
+        return self._whole and self.cycle is not None and not self.cycle.response_complete
+
+    def _parse(self) -> None:
+        """Parse up to the end of a request that has to be answered, and keep the rest."""
+        self._unset_keepalive_if_required()
+        try:
+            while self._at < len(self._data) and not self._is_answering():
+                self._feed(self._next_piece())
+        except BadHead as refusal:
+            self._refuse(refusal)
+        if self.transport.is_closing():
+            self._drop()
+            return
+        self._hold()
+        if not self._is_answering() and self.timeout_keep_alive_task is None:
+            self.limit_request()
+
+    def _next_piece(self) -> bytes:
+        """Take the first piece of what is unparsed: a request can end where it ends, but not in it."""
+        data, at = self._data, self._at
+        if self._to_come:
+            end = min(at + self._to_come, len(data))
+            self._to_come -= end - at
+        else:
+            if self._whole and (match := _LINE_ENDS.match(data, at)):  # they are no part of a request
+                at = match.end()
+            split = (self._tail + data[at : at + 3]).find(_EMPTY_LINE)
+            if split >= 0:
+                end = at + split + len(_EMPTY_LINE) - len(self._tail)
+            else:
+                end = data.find(_EMPTY_LINE, at) + len(_EMPTY_LINE)
+                end = end if end >= len(_EMPTY_LINE) else len(data)
+        self._at = end
+        return data[at:end]
+
+    def _feed(self, piece: bytes) -> None:
+        """Parse a piece. Raises BadHead."""
+        self._unfinished += len(piece)
+        if self._unfinished > MAX_HEAD and not self._in_body:
+            raise _TOO_LARGE
+        try:
+            self.parser.feed_data(piece)
+        except httptools.HttpParserUpgrade:
+            pass  # an offer, which is not taken
+        except httptools.HttpParserError as error:
+            raise (error.__context__ if isinstance(error.__context__, BadHead) else _NO_HTTP) from None
+        if self._in_body:
+            self._drop_trailers()
+        if self._unfinished > MAX_HEAD:
+            raise _TOO_LARGE
+        self._tail = piece[-3:] if len(piece) >= 3 else (self._tail + piece)[-3:]
+
+    def _drop_trailers(self) -> None:
+        """Forget a body's trailers, which uvicorn would give to the application as headers."""
+        del self.headers[self._own_headers :]
+
+    def _hold(self) -> None:
+        """Pause reading while something is unparsed."""
+        if self._at < len(self._data):
+            self.flow.held = True
+            self.flow.pause_reading()
+            return
+        self._drop()
+        if self.flow.held:
+            self.flow.held = False
+            self.flow.resume_reading()
+
+    def _drop(self) -> None:
+        self._data, self._at = b"", 0
+
+    # Ends of a connection.
+
+    def request_is_late(self) -> None:
+        """Refuse a request that did not come in time; say nothing where nothing has come."""
+        if self._whole:
+            self.close()
+        else:
+            self._refuse(BadHead(408, f"A request must be sent within {self.REQUEST_TIME:g} seconds."))
+
+    def _refuse(self, refusal: BadHead) -> None:
+        """Answer what is no request, and close."""
+        self._drop()
+        if self._is_answering():  # the request before it
+            self.cycle.keep_alive = False
+            return
+        if self._in_body:
+            if self.cycle.response_complete:
+                self.close()
+                return
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        content = refusal.message.encode("ascii")
+        lines = (
+            f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}",
+            "content-type: text/plain; charset=utf-8",
+            f"content-length: {len(content)}",
+            "connection: close",
+        )
+        self.transport.write("\r\n".join((*lines, "", "")).encode("ascii") + content)
+        self.close()

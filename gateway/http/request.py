@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope
 
 from gateway.engine import DocumentError
 from gateway.errors import ErrorCode, Outcome
-from gateway.http.upgrade import NO_UPGRADE, hides_its_body
+from gateway.http.head import MAX_LENGTH_DIGITS
 
 MAX_BODY = 1_000_000
 """Bytes of a request's body: a document and its variables, with room to spare."""
@@ -78,14 +78,12 @@ _map_decoder: msgspec.json.Decoder[dict[str, Any] | None] = msgspec.json.Decoder
 def read_headers(scope: Scope) -> Headers:
     """Read a request's head.
 
-    Raises Refusal for a header that stands there twice, for media types that are too long, and for a lost body.
+    Raises Refusal for a header that stands there twice, and for media types that are too long.
     """
     raw: list[tuple[bytes, bytes]] = scope["headers"]
     found = dict(raw)
     if len(found) != len(raw):
         found = _merged(raw)
-    if hides_its_body(found):
-        raise Refusal(400, NO_UPGRADE, _CLOSE)
     accept = found.get(b"accept", b"")
     content_type = found.get(b"content-type", b"")
     if len(accept) > MAX_MEDIA_TYPES or len(content_type) > MAX_MEDIA_TYPES:
@@ -97,7 +95,7 @@ def read_headers(scope: Scope) -> Headers:
         authorization=None if authorization is None else authorization.decode("latin-1"),
         content_type=content_type.decode("latin-1"),
         content_encoding=found.get(b"content-encoding", b"identity").lower(),
-        content_length=int(length) if length.isdigit() else 0,
+        content_length=int(length) if length.isdigit() and len(length) <= MAX_LENGTH_DIGITS else 0,
     )
 
 
@@ -111,7 +109,6 @@ def _merged(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return found
 
 
-_CLOSE = ((b"connection", b"close"),)
 _SINGLE = frozenset({b"authorization", b"content-encoding", b"content-type"})
 
 

@@ -135,7 +135,7 @@ def test_the_body_of_a_request_to_upgrade_is_never_taken_for_another_request(
         answer = connection.ask(request(None, IS_JSON, size, b"Connection: Upgrade", b"Upgrade: " + protocol))
         assert answer.status == 400
         assert answer.header("connection") == "close"
-        assert "Upgrade" in answer.json()["errors"][0]["message"]
+        assert b"Upgrade" in answer.body
         assert connection.is_closed()
         with pytest.raises(ConnectionError):
             connection.ask(body)

@@ -31,6 +31,7 @@ class RawConnection:
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), LIMIT)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
 
     def __enter__(self) -> Self:
@@ -44,6 +45,10 @@ class RawConnection:
 
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
+
+    def end(self) -> None:
+        """Send the end of what is sent, and go on receiving."""
+        self._socket.shutdown(socket.SHUT_WR)
 
     def receive(self, *, head: bool = False) -> Answer:
         """Read one answer, without a body when it is one to HEAD; raises ConnectionError when there is none."""

@@ -1,0 +1,74 @@
+"""Heads that RFC 9112 says no server may accept, on every path: refused, and the connection closed."""
+
+import pytest
+from support.gateway_process import GatewayProcess
+from support.raw_http import RawConnection, chunked, request
+
+BODY = b'{"query":"{ __typename }"}'
+CHUNKED = b"Transfer-Encoding: chunked"
+PATHS = [b"/graphql", b"/healthz", b"/nothing"]
+
+
+def head(*lines: bytes, target: bytes, version: bytes = b"1.1") -> bytes:
+    first = b"POST %s HTTP/%s" % (target, version)
+    return b"\r\n".join([first, b"Content-Type: application/json", *lines]) + b"\r\n\r\n"
+
+
+HOST = b"Host: gateway.test"
+LENGTH = b"Content-Length: %d" % len(BODY)
+Bad = tuple[int, tuple[bytes, ...], bytes, bytes]
+BAD: dict[str, Bad] = {
+    "no Host": (400, (LENGTH,), BODY, b"1.1"),
+    "two Hosts": (400, (HOST, HOST, LENGTH), BODY, b"1.1"),
+    "two Hosts in HTTP/1.0": (400, (HOST, HOST, LENGTH), BODY, b"1.0"),
+    "a Host with a path": (400, (b"Host: gateway.test/x", LENGTH), BODY, b"1.1"),
+    "a Host with a user": (400, (b"Host: user@gateway.test", LENGTH), BODY, b"1.1"),
+    "a Host with a space": (400, (b"Host: gateway test", LENGTH), BODY, b"1.1"),
+    "a Host with a letter in its port": (400, (b"Host: gateway.test:80a", LENGTH), BODY, b"1.1"),
+    "a Host that is not ASCII": (400, ("Host: gäteway.test".encode(), LENGTH), BODY, b"1.1"),
+    "chunks in HTTP/1.0": (400, (HOST, CHUNKED), chunked(BODY), b"1.0"),
+    "gzip in chunks": (501, (HOST, b"Transfer-Encoding: gzip, chunked"), chunked(BODY), b"1.1"),
+    "gzip in chunks in two headers": (501, (HOST, b"Transfer-Encoding: gzip", CHUNKED), chunked(BODY), b"1.1"),
+    "gzip only": (400, (HOST, b"Transfer-Encoding: gzip"), BODY, b"1.1"),
+    "chunks before gzip": (400, (HOST, b"Transfer-Encoding: chunked, gzip"), chunked(BODY), b"1.1"),
+    "chunks in chunks": (400, (HOST, b"Transfer-Encoding: chunked, chunked"), chunked(BODY), b"1.1"),
+    "a length and chunks": (400, (HOST, LENGTH, CHUNKED), chunked(BODY), b"1.1"),
+    "a length of 5,000 digits": (400, (HOST, b"Content-Length: " + b"1".zfill(5000)), BODY, b"1.1"),
+    "a length of 25 digits": (400, (HOST, b"Content-Length: " + b"9" * 25), BODY, b"1.1"),
+    "HTTP/2.0": (505, (HOST, LENGTH), BODY, b"2.0"),
+    "HTTP/0.9": (505, (HOST, LENGTH), BODY, b"0.9"),
+    "HTTP/1.2": (400, (HOST, LENGTH), BODY, b"1.2"),
+}
+GOOD_HOSTS = [b"", b"x", b"gateway.test:8000", b"127.0.0.1:1", b"[::1]:8000", b"a_b.test", b"x:", b"%41.test"]
+
+
+@pytest.mark.parametrize("target", PATHS)
+@pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
+def test_a_head_that_is_forbidden_is_refused_and_the_connection_closed(
+    bad: Bad, target: bytes, gateway: GatewayProcess
+) -> None:
+    status, lines, body, version = bad
+    with RawConnection(gateway.port) as connection:
+        answer = connection.ask(head(*lines, target=target, version=version) + body)
+        assert answer.status == status, answer
+        assert answer.header("connection") == "close"
+        assert connection.is_closed()
+
+
+@pytest.mark.parametrize("host", GOOD_HOSTS)
+def test_every_host_that_is_one_is_accepted(host: bytes, gateway: GatewayProcess) -> None:
+    with RawConnection(gateway.port) as connection:
+        assert connection.ask(head(b"Host: " + host, LENGTH, target=b"/graphql") + BODY).status == 200
+
+
+def test_http_1_0_needs_no_host(gateway: GatewayProcess) -> None:
+    with RawConnection(gateway.port) as connection:
+        assert connection.ask(head(LENGTH, target=b"/graphql", version=b"1.0") + BODY).status == 200
+
+
+@pytest.mark.parametrize("coding", [b"chunked", b"Chunked", b" CHUNKED "])
+def test_chunks_are_accepted_however_they_are_spelt(coding: bytes, gateway: GatewayProcess) -> None:
+    with RawConnection(gateway.port) as connection:
+        data = head(HOST, b"Transfer-Encoding: " + coding, target=b"/graphql") + chunked(BODY)
+        assert connection.ask(data).status == 200
+        assert connection.ask(request(BODY)).status == 200

@@ -1,0 +1,160 @@
+"""What stands behind a request on its connection changes nothing for it, nor for anybody else."""
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from reliability.hostile import resident
+from support.gateway import LIMIT
+from support.gateway_process import GatewayProcess
+from support.invitations_upstream import InvitationsUpstream, Request, json_answer
+from support.raw_http import RawConnection, chunked, request
+from support.requirements import need
+
+TINY = b"GET / HTTP/1.1\r\nHost:\r\n\r\n"
+TOKEN = b"Authorization: Bearer of-the-test"
+IS_JSON = b"Content-Type: application/json"
+CHUNKED = b"Transfer-Encoding: chunked"
+UPDATE = json.dumps({"query": 'mutation { updateInvitation(input: {id: "1", inviter: "a"}) { id } }'}).encode()
+UPDATED = {"data": {"updateInvitation": {"id": "1"}}}
+
+CLIENTS = 40
+FLOOD = 10_000_000
+GROWTH = 60
+"""Megabytes: one read of each client, several times over. Unbounded, they take a gigabyte."""
+
+
+def alias(name: str) -> bytes:
+    return json.dumps({"query": f"{{ {name}: __typename }}"}).encode()
+
+
+@pytest.mark.parametrize("behind", [b"X", b"\x00", b"GET / HTTP/9.9\r\n\r\n", b"{}", b"X" * 100_000])
+@pytest.mark.parametrize("in_chunks", [False, True], ids=["counted", "in chunks"])
+def test_a_mutation_is_answered_whatever_stands_behind_it(
+    behind: bytes, in_chunks: bool, upstream: InvitationsUpstream, scripted: GatewayProcess
+) -> None:
+    def reply(_: Request) -> bytes:
+        time.sleep(0.2)  # time for what stands behind it to be seen
+        return json_answer(200, {"id": "1"})
+
+    upstream.expect(reply)
+    whole = request(UPDATE, TOKEN)
+    if in_chunks:
+        whole = request(None, TOKEN, IS_JSON, CHUNKED) + chunked(UPDATE)
+    with RawConnection(scripted.port) as connection:
+        connection.send(whole + behind)
+        answer = connection.receive()
+        assert (answer.status, answer.json()) == (200, UPDATED)
+        assert connection.receive().status == 400
+        assert connection.is_closed()
+    assert len(upstream.calls) == 1
+
+
+def test_what_stands_behind_a_mutation_that_closes_is_not_begun(
+    upstream: InvitationsUpstream, scripted: GatewayProcess
+) -> None:
+    upstream.expect(lambda _: json_answer(200, {"id": "1"}))
+    with RawConnection(scripted.port) as connection:
+        connection.send(request(UPDATE, TOKEN, b"Connection: close") + request(UPDATE, TOKEN))
+        assert connection.receive().json() == UPDATED
+        assert connection.is_closed()
+    assert len(upstream.calls) == 1
+
+
+FIRST = {
+    "counted": request(alias("a")),
+    "in chunks": request(None, IS_JSON, CHUNKED) + chunked(alias("a")[:9], b"\r\n\r\n", alias("a")[9:]),
+    "by GET": request(method=b"GET", target=b"/graphql?query={a:__typename}"),
+    "between line ends": b"\r\n" + request(method=b"GET", target=b"/graphql?query={a:__typename}") + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("first", FIRST.values(), ids=FIRST)
+def test_two_requests_are_two_wherever_the_network_cuts_them(first: bytes, gateway: GatewayProcess) -> None:
+    data = first + request(alias("b"))
+    with RawConnection(gateway.port) as connection:
+        for cut in range(1, len(data)):
+            connection.send(data[:cut])
+            connection.send(data[cut:])
+            assert [connection.receive().json()["data"] for _ in "ab"] == [{"a": "Query"}, {"b": "Query"}]
+        for byte in data:
+            connection.send(bytes([byte]))
+        assert [connection.receive().json()["data"] for _ in "ab"] == [{"a": "Query"}, {"b": "Query"}]
+
+
+def test_a_body_of_line_ends_is_a_body(gateway: GatewayProcess) -> None:
+    with RawConnection(gateway.port) as connection:
+        for lines in range(1, 12):
+            body = b"\r\n" * lines + alias("a") + b"\r\n" * lines
+            connection.send(request(body) + request(alias("b")))
+            assert [connection.receive().json()["data"] for _ in "ab"] == [{"a": "Query"}, {"b": "Query"}]
+
+
+def test_trailers_are_no_headers(gateway: GatewayProcess) -> None:
+    trailers = b"0\r\nContent-Type: application/json\r\nX-Request-Id: of-a-trailer\r\n\r\n"
+    body = chunked(alias("a")).removesuffix(b"0\r\n\r\n")
+    with RawConnection(gateway.port) as connection:
+        connection.send(request(None, CHUNKED) + body + trailers)
+        answer = connection.receive()
+        assert answer.status == 415
+        assert answer.header("x-request-id") != "of-a-trailer"
+        assert connection.ask(request(alias("b"))).status == 200
+
+
+def test_a_head_that_is_too_large_is_refused_although_it_comes_with_its_end(gateway: GatewayProcess) -> None:
+    # In one read, if the machine allows it, and in several.
+    for _ in range(10):
+        with RawConnection(gateway.port) as connection, contextlib.suppress(ConnectionError):
+            assert connection.ask(request(alias("a"), b"X-Large: " + b"a" * 70_000)).status == 400
+
+
+def test_clients_that_send_requests_without_end_cost_nobody_anything(gateway: GatewayProcess) -> None:
+    need(Path("/proc/self/status").exists(), "a process's memory is read from /proc")
+    before = resident(gateway)
+    peak = 0.0
+    with flooding(gateway.port), httpx.Client(timeout=LIMIT, trust_env=False) as client:
+        for _ in range(50):
+            assert client.get(f"{gateway.url}/healthz").text == "ok\n"
+            peak = max(peak, resident(gateway))
+    assert peak - before < GROWTH
+
+
+@contextlib.contextmanager
+def flooding(port: int) -> Iterator[None]:
+    """Send many requests from many clients at once; every second client reads no answer."""
+    begun = threading.Barrier(2)
+    over = threading.Event()
+    data = TINY * (FLOOD // len(TINY))
+    writers: list[asyncio.StreamWriter] = []
+
+    async def client(number: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writers.append(writer)
+        writer.write(data)
+        while number % 2 == 0 and await reader.read(65_536):
+            pass
+
+    async def clients() -> None:
+        tasks = [asyncio.create_task(client(number)) for number in range(CLIENTS)]
+        await asyncio.sleep(0.5)
+        begun.wait(LIMIT)
+        await asyncio.to_thread(over.wait)
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)
+
+    thread = threading.Thread(target=asyncio.run, args=(clients(),))
+    thread.start()
+    try:
+        begun.wait(LIMIT)
+        yield
+    finally:
+        over.set()
+        thread.join(LIMIT)
