@@ -11,6 +11,7 @@ from gateway.engine import DocumentError, Engine, Result
 from gateway.errors import ErrorCode, Outcome, without_frames
 from gateway.http.accept import GRAPHQL_RESPONSE, JSON, names_html, negotiate
 from gateway.http.request import (
+    HANG_UP,
     Disconnected,
     GraphQLRequest,
     Headers,
@@ -30,6 +31,10 @@ WATCH_AFTER = 0.05
 
 KIND = "gateway.kind"
 """The key in a request's scope of its operation's kind, once that is known."""
+
+GRACE = 1.0
+"""Seconds that a query whose client has left may still run: most REST calls end within it, and one that is cancelled
+costs its connection. A client that has only ended its side gets its answer within it."""
 
 MAX_LOGGED_NAME = 100
 """Characters of an operation's name in the log: the client chooses it."""
@@ -71,6 +76,8 @@ class GraphQLEndpoint:
             outcome = refusal
             without_frames(refusal)
         except Disconnected:
+            if hang_up := scope.get(HANG_UP):
+                hang_up()
             return
         except Exception as error:  # noqa: BLE001 (the last resort: a bug of ours must have an answer, too)
             log_bug(logger, error)
@@ -113,7 +120,7 @@ class GraphQLEndpoint:
         context = self._context(headers.authorization)
         if operation.kind == "mutation":
             return await _run_to_the_end(operation.execute(request.variables, context))
-        with _ClientWatch(receive):
+        with _ClientWatch(scope, receive):
             return await operation.execute(request.variables, context)
 
 
@@ -158,14 +165,16 @@ def _not_acceptable() -> str:
 
 
 class _ClientWatch:
-    """Cancels the current task when its client goes away, and raises Disconnected then."""
+    """Cancels the current task a while after its client has left, and raises Disconnected then."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        self._scope = scope
         self._receive = receive
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self._watcher: asyncio.Task[None] | None = None
-        self._gone = False
+        self._lost = False
+        self._cancelled = False
 
     def __enter__(self) -> None:
         self._timer = self._loop.call_later(WATCH_AFTER, self._start)
@@ -174,16 +183,19 @@ class _ClientWatch:
         self._timer.cancel()
         if self._watcher:
             self._watcher.cancel()
-        if self._gone and kind is asyncio.CancelledError and self._task:
+        if self._cancelled and kind is asyncio.CancelledError and self._task:
             self._task.uncancel()
             raise Disconnected from None
+        if self._lost and kind is None:  # nobody is there to read the answer
+            raise Disconnected
 
     def _start(self) -> None:
         self._watcher = self._loop.create_task(self._watch())
 
     async def _watch(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._gone = True
+        while not self._lost and HANG_UP not in self._scope:
+            self._lost = (await self._receive())["type"] == "http.disconnect"
+        await asyncio.sleep(GRACE)
+        self._cancelled = True
         if self._task:
             self._task.cancel()

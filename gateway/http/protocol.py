@@ -14,6 +14,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 
 from gateway.http.deadlines import DeadlineProtocol
 from gateway.http.head import BadHead, check_head
+from gateway.http.request import HANG_UP
 
 MAX_HEAD = 65_536
 """Maximum bytes of a request's line and headers, and of its trailers; other servers allow 8 to 64 KiB."""
@@ -64,6 +65,16 @@ class HttpProtocol(DeadlineProtocol):
         """Parse what came, up to the end of a request."""
         self._data, self._at = self._data[self._at :] + data, 0
         self._parse()
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """Answer a request that is under way, then close."""
+        if self._is_answering():
+            self.cycle.keep_alive = False
+            self.cycle.scope[HANG_UP] = self._hang_up  # type: ignore[literal-required]
+            self.cycle.message_event.set()
+        else:
+            self.close()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what is left."""
@@ -216,4 +227,9 @@ class HttpProtocol(DeadlineProtocol):
             "connection: close",
         )
         self.transport.write("\r\n".join((*lines, "", "")).encode("ascii") + content)
+        self.close()
+
+    def _hang_up(self) -> None:
+        """Close without an answer."""
+        self.cycle.disconnected = True
         self.close()

@@ -17,6 +17,11 @@ MAX_MEDIA_TYPES = 1000
 """Bytes of an `Accept` or `Content-Type` header: what is made of them is kept."""
 MAX_PARAMETERS = 16
 """Parameters of a URL: GraphQL over HTTP knows four."""
+HANG_UP = "gateway.hang_up"
+"""The key in a request's scope of the function that closes its connection without an answer.
+
+It is there once the client has ended its side: it may have left, or wait for its answer.
+"""
 
 
 class Refusal(Exception):  # noqa: N818 (an answer of ours, no error)
@@ -45,7 +50,7 @@ class Refusal(Exception):  # noqa: N818 (an answer of ours, no error)
 
 
 class Disconnected(Exception):  # noqa: N818 (as Starlette names it)
-    """The client went away before its request was whole."""
+    """The client went away."""
 
 
 class Headers(msgspec.Struct, frozen=True):

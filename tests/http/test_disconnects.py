@@ -1,4 +1,7 @@
-"""A client that goes away: its reads are cancelled at the upstream, its mutations run to their end."""
+"""A client that goes away: its reads are cancelled at the upstream after a while, its mutations run to their end.
+
+One that only ends its side of the connection is answered.
+"""
 
 import json
 import threading
@@ -11,6 +14,8 @@ from support.gateway_process import GatewayProcess
 from support.invitations_upstream import InvitationsUpstream, Request, always, json_answer
 from support.raw_http import RawConnection, request
 from support.scripted_upstream import UpstreamConnection, answer
+
+from gateway.http.endpoint import GRACE
 
 TOKEN = b"Authorization: Bearer of-the-test"
 INVITATION = {"id": "1", "inviter": "urn:li:person:a"}
@@ -44,6 +49,8 @@ class Hanging:
 
 
 def answered(asked: Request) -> bytes:
+    if asked.method != "GET":
+        return json_answer(200, {"id": asked.json["id"], "inviter": "urn:li:person:a"})
     path = asked.target.partition("?")[0]
     invitation = {**INVITATION, "id": path.rpartition("/")[2]}
     return json_answer(200, {"value": [INVITATION]} if path.endswith("s") else invitation)
@@ -138,6 +145,102 @@ def test_a_mutation_that_was_sent_runs_to_its_end_and_so_do_those_behind_it(
     assert upstream.accepted - before <= 1, "the first answer was not read: its connection was not used again"
     assert " kind=mutation operation=Two " in line
     assert "codes=" not in line
+
+
+def test_a_client_that_leaves_costs_no_connection_when_its_answer_comes_soon(
+    upstream: InvitationsUpstream, scripted: GatewayProcess
+) -> None:
+    document = READS["one"][0]
+    upstream.expect(answered)
+    with RawConnection(scripted.port) as connection:
+        assert "errors" not in connection.ask(post(document, "first")).json()
+    before = upstream.accepted
+    gone = threading.Event()
+
+    def reply(asked: Request) -> bytes:
+        assert gone.wait(LIMIT)
+        time.sleep(0.2)  # time for the gateway to notice
+        return answered(asked)
+
+    for number in range(3):
+        gone.clear()
+        upstream.expect(reply)
+        with RawConnection(scripted.port) as connection:
+            connection.send(post(document, f"impatient-{number}"))
+            eventually(lambda: upstream.calls)
+        gone.set()
+        scripted.log_of(f"impatient-{number}")
+    assert upstream.accepted == before
+
+
+@pytest.mark.parametrize(
+    "document", ["mutation { updateInvitation(input: {id: 1, inviter: null}) { id } }", READS["one"][0]]
+)
+def test_a_client_that_ends_its_side_is_answered(
+    document: str, upstream: InvitationsUpstream, scripted: GatewayProcess
+) -> None:
+    ended = threading.Event()
+
+    def reply(asked: Request) -> bytes:
+        assert ended.wait(LIMIT)
+        time.sleep(0.2)  # time for the gateway to notice
+        return answered(asked)
+
+    upstream.expect(reply)
+    with RawConnection(scripted.port) as connection:
+        connection.send(post(document, "half-open"))
+        eventually(lambda: upstream.calls)
+        connection.end()
+        ended.set()
+        answer = connection.receive()
+        assert "errors" not in answer.json()
+        assert answer.header("connection") == "close"
+        assert connection.is_closed()
+
+
+def test_a_mutation_is_answered_long_after_its_client_has_ended_its_side(
+    upstream: InvitationsUpstream, scripted: GatewayProcess
+) -> None:
+    def reply(asked: Request) -> bytes:
+        time.sleep(GRACE + 0.5)
+        return answered(asked)
+
+    upstream.expect(reply)
+    with RawConnection(scripted.port) as connection:
+        connection.send(post(TWO_MUTATIONS, "patient"))
+        connection.end()
+        assert connection.receive().json() == {"data": {"first": {"id": "1"}, "second": {"id": "2"}}}
+    assert len(upstream.calls) == 2
+
+
+def test_a_client_that_ends_its_side_right_behind_requests_has_all_of_them_answered(
+    upstream: InvitationsUpstream, scripted: GatewayProcess
+) -> None:
+    upstream.expect(answered)
+    with RawConnection(scripted.port) as connection:
+        connection.send(b"".join(post(READS["one"][0], f"behind-{number}") for number in range(5)))
+        connection.end()
+        assert [connection.receive().status for _ in range(5)] == [200] * 5
+        assert connection.is_closed()
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+def test_a_read_that_hangs_is_cancelled_when_its_client_has_ended_its_side(
+    method: str, upstream: InvitationsUpstream, scripted: GatewayProcess
+) -> None:
+    hanging = Hanging()
+    upstream.expect(always(hanging))
+    request_id = f"half-open-{method}"
+    get = request(
+        None, TOKEN, b"X-Request-Id: half-open-GET", method=b"GET", target=b"/graphql?query={invitations{nodes{id}}}"
+    )
+    with RawConnection(scripted.port) as connection:
+        connection.send(get if method == "GET" else post(READS["one"][0], request_id))
+        connection.end()
+        assert connection.is_closed()
+    eventually(lambda: hanging.given_up == 1)
+    (line,) = scripted.log_of(request_id)
+    assert " status=499 " in line
 
 
 def test_clients_that_go_away_are_no_errors_in_the_log(scripted: GatewayProcess) -> None:
