@@ -24,7 +24,7 @@ def check_head(version: str, headers: list[tuple[bytes, bytes]], *, upgrade: boo
     `upgrade` says that the parser takes what follows the head for another protocol. Raises BadHead.
     """
     if version not in ("1.1", "1.0"):
-        raise BadHead(505, "The version must be HTTP/1.1.")
+        raise BadHead(400, "The version must be HTTP/1.1.")
     found = dict(headers)
     host = found.get(b"host")
     if host is None:

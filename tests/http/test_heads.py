@@ -35,8 +35,8 @@ BAD: dict[str, Bad] = {
     "a length and chunks": (400, (HOST, LENGTH, CHUNKED), chunked(BODY), b"1.1"),
     "a length of 5,000 digits": (400, (HOST, b"Content-Length: " + b"1".zfill(5000)), BODY, b"1.1"),
     "a length of 25 digits": (400, (HOST, b"Content-Length: " + b"9" * 25), BODY, b"1.1"),
-    "HTTP/2.0": (505, (HOST, LENGTH), BODY, b"2.0"),
-    "HTTP/0.9": (505, (HOST, LENGTH), BODY, b"0.9"),
+    "HTTP/2.0": (400, (HOST, LENGTH), BODY, b"2.0"),
+    "HTTP/0.9": (400, (HOST, LENGTH), BODY, b"0.9"),
     "HTTP/1.2": (400, (HOST, LENGTH), BODY, b"1.2"),
 }
 GOOD_HOSTS = [b"", b"x", b"gateway.test:8000", b"127.0.0.1:1", b"[::1]:8000", b"a_b.test", b"x:", b"%41.test"]

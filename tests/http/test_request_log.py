@@ -87,7 +87,6 @@ def test_every_request_without_an_id_has_one_of_its_own(gateway: GatewayProcess)
     [
         (request(TYPENAME), 200),
         (request(b"1"), 400),
-        (request(TYPENAME, b"Connection: Upgrade", b"Upgrade: h2c"), 400),
         (request(TYPENAME, target=b"/nothing"), 404),
         (request(method=b"PUT"), 405),
         (request(TYPENAME, b"Accept: text/plain"), 406),
