@@ -5,6 +5,7 @@ Only that is added: the server, its settings and its event loop are those of `in
 
 import asyncio
 import json
+import os
 import signal
 from typing import Any
 from unittest.mock import patch
@@ -26,7 +27,8 @@ def watch() -> None:
 
     def report(*_: object) -> None:
         pool = transports[-1].connections
-        print(REPORT + json.dumps({"tasks": len(asyncio.all_tasks()), **pool}), flush=True)
+        line = REPORT + json.dumps({"tasks": len(asyncio.all_tasks()), **pool}) + "\n"
+        os.write(1, line.encode())  # in one piece: the log is written to the same pipe by a thread of its own
 
     signal.signal(signal.SIGUSR1, report)
     with patch.object(gateway.app, "Transport", new_transport):

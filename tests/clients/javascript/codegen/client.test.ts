@@ -113,7 +113,7 @@ test("shows a validation error", async () => {
   const input: CreateInvitationInput = { invitee: "urn:li:person:invitee", message: {} };
   const { error } = await client.mutation(CREATE, { input });
   assert.match(error?.message ?? "", /inviter/);
-  assert.deepEqual(error?.graphQLErrors[0]?.extensions, { code: "BAD_USER_INPUT" });
+  assert.deepEqual(error?.graphQLErrors[0]?.extensions, { code: "BAD_USER_INPUT", outcome: "NOT_APPLIED" });
 });
 
 test("shows an error of the upstream", async () => {
