@@ -17,6 +17,7 @@ from gateway.invitations.addresses import Addresses
 from gateway.invitations.connection import Connection, Origin
 from gateway.invitations.patience import TURNS, Within
 from gateway.invitations.reasons import DialError, FailureLog
+from gateway.invitations.sockets import disown
 from gateway.invitations.tls import tls_context
 from gateway.invitations.tunnel import Proxy
 
@@ -70,18 +71,20 @@ class Dialer:
             raise
         attempt.step = "tls" if context else "ready"
         server_hostname = host if context else None
-        _, connection = await loop.create_connection(
-            lambda: self._new(origin), sock=sock, ssl=context, server_hostname=server_hostname
-        )
+        try:
+            _, connection = await loop.create_connection(
+                lambda: self._new(origin), sock=sock, ssl=context, server_hostname=server_hostname
+            )
+        except BaseException:
+            disown(sock)
+            raise
         attempt.step = "ready"
         try:
-            silent = await _is_silent(connection)
+            await _require_silence(connection)
         except BaseException:
             connection.abort()
+            disown(sock)
             raise
-        if not silent:
-            connection.abort()
-            raise DialError("not-ready", "The connection was closed, or had bytes on it, before it was used.")
         self._addresses.worked(*address, found, attempt.peer)
         return connection
 
@@ -98,13 +101,15 @@ class _Attempt:
     peer: Any = None
 
 
-async def _is_silent(connection: Connection) -> bool:
-    """Tell whether a connection is open, and has nothing on it that nobody asked for.
+async def _require_silence(connection: Connection) -> None:
+    """Raise DialError unless a connection is open, and has nothing on it that nobody asked for.
 
     What there is to read may be TLS's own, such as session tickets: the loop has to read it to tell.
     """
     for _ in range(TURNS):
-        if not connection.reusable or not connection.is_readable():
-            return connection.reusable
+        if not connection.reusable:
+            break
+        if not connection.is_readable():
+            return
         await asyncio.sleep(0)
-    return False
+    raise DialError("not-ready", "The connection was closed, or had bytes on it, before it was used.")

@@ -1,6 +1,8 @@
-"""What the kernel knows of a connection before the event loop does."""
+"""Sockets below the event loop: what the kernel knows before it, and who closes them."""
 
+import asyncio
 import select
+import socket
 import sys
 from collections.abc import Callable
 
@@ -25,3 +27,14 @@ def all_arrived(descriptor: int) -> bool:
         return not any(fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))  # SIOCOUTQ, tcp(7)
     except OSError:
         return False
+
+
+def disown(sock: socket.socket) -> None:
+    """Leave the descriptor of a connection that failed to the event loop that has it.
+
+    uvloop 0.23 closes the descriptor, but forgets the socket object when the peer has reset the connection before
+    `create_connection` returned. The object's finalizer would then close whatever has that number by then: another
+    caller's connection. asyncio closes the object itself.
+    """
+    if not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
+        sock.detach()
