@@ -1,33 +1,22 @@
 """What stands behind a request on its connection changes nothing for it, nor for anybody else."""
 
-import asyncio
 import contextlib
 import json
-import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
-from reliability.hostile import resident
-from support.gateway import LIMIT
+from reliability.storms import GROWTH, pipeline
 from support.gateway_process import GatewayProcess
 from support.invitations_upstream import InvitationsUpstream, Request, json_answer
 from support.raw_http import RawConnection, chunked, request
 from support.requirements import need
 
-TINY = b"GET / HTTP/1.1\r\nHost:\r\n\r\n"
 TOKEN = b"Authorization: Bearer of-the-test"
 IS_JSON = b"Content-Type: application/json"
 CHUNKED = b"Transfer-Encoding: chunked"
 UPDATE = json.dumps({"query": 'mutation { updateInvitation(input: {id: "1", inviter: "a"}) { id } }'}).encode()
 UPDATED = {"data": {"updateInvitation": {"id": "1"}}}
-
-CLIENTS = 40
-FLOOD = 10_000_000
-GROWTH = 60
-"""Megabytes: one read of each client, several times over. Unbounded, they take a gigabyte."""
 
 
 def alias(name: str) -> bytes:
@@ -116,45 +105,5 @@ def test_a_head_that_is_too_large_is_refused_although_it_comes_with_its_end(gate
 
 def test_clients_that_send_requests_without_end_cost_nobody_anything(gateway: GatewayProcess) -> None:
     need(Path("/proc/self/status").exists(), "a process's memory is read from /proc")
-    before = resident(gateway)
-    peak = 0.0
-    with flooding(gateway.port), httpx.Client(timeout=LIMIT, trust_env=False) as client:
-        for _ in range(50):
-            assert client.get(f"{gateway.url}/healthz").text == "ok\n"
-            peak = max(peak, resident(gateway))
-    assert peak - before < GROWTH
-
-
-@contextlib.contextmanager
-def flooding(port: int) -> Iterator[None]:
-    """Send many requests from many clients at once; every second client reads no answer."""
-    begun = threading.Barrier(2)
-    over = threading.Event()
-    data = TINY * (FLOOD // len(TINY))
-    writers: list[asyncio.StreamWriter] = []
-
-    async def client(number: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writers.append(writer)
-        writer.write(data)
-        while number % 2 == 0 and await reader.read(65_536):
-            pass
-
-    async def clients() -> None:
-        tasks = [asyncio.create_task(client(number)) for number in range(CLIENTS)]
-        await asyncio.sleep(0.5)
-        begun.wait(LIMIT)
-        await asyncio.to_thread(over.wait)
-        for writer in writers:
-            writer.transport.abort()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        await asyncio.sleep(0)
-
-    thread = threading.Thread(target=asyncio.run, args=(clients(),))
-    thread.start()
-    try:
-        begun.wait(LIMIT)
-        yield
-    finally:
-        over.set()
-        thread.join(LIMIT)
+    grown, _ = pipeline(gateway, clients=40, size=10_000_000)
+    assert grown < GROWTH

@@ -1,0 +1,114 @@
+"""Flood a gateway with pipelined requests, and its connection pool with waiters that leave; measure what others notice.
+
+    python tests/reliability/storms.py [--clients 40] [--megabytes 10] [--waiters 20000]
+
+Exits with 1 when the gateway grew by more than 60 MB, or when a waiter stayed in the queue.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+# The folder of this file, which Python put there, is not where the modules are imported from.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import httpx
+from reliability.hostile import resident
+from support.gateway import LIMIT
+from support.gateway_process import GatewayProcess, gateway_before_sandbox
+from support.scripted_upstream import ScriptedUpstream
+from support.transports import request_to, until
+from support.upstream_faults import HANGING
+
+from gateway.invitations import Transport
+
+TINY = b"GET / HTTP/1.1\r\nHost:\r\n\r\n"
+GROWTH = 60
+"""Megabytes: one read of each client, several times over. Unbounded, they take a gigabyte."""
+
+
+@contextlib.contextmanager
+def flooding(port: int, *, clients: int = 40, size: int = 10_000_000) -> Iterator[None]:
+    """Send `size` bytes of small requests from each of many clients; every second client reads no answer."""
+    begun = threading.Barrier(2)
+    over = threading.Event()
+    data = TINY * (size // len(TINY))
+    writers: list[asyncio.StreamWriter] = []
+
+    async def client(number: int) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writers.append(writer)
+        writer.write(data)
+        while number % 2 == 0 and await reader.read(65_536):
+            pass
+
+    async def all_clients() -> None:
+        tasks = [asyncio.create_task(client(number)) for number in range(clients)]
+        await asyncio.sleep(0.5)
+        begun.wait(LIMIT)
+        await asyncio.to_thread(over.wait)
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(0)
+
+    thread = threading.Thread(target=asyncio.run, args=(all_clients(),))
+    thread.start()
+    try:
+        begun.wait(LIMIT)
+        yield
+    finally:
+        over.set()
+        thread.join(LIMIT)
+
+
+def pipeline(gateway: GatewayProcess, *, clients: int, size: int, checks: int = 50) -> tuple[float, float]:
+    """Return the megabytes that the gateway grew by, and the longest time that `/healthz` took, in seconds."""
+    before = resident(gateway)
+    peak = slowest = 0.0
+    with flooding(gateway.port, clients=clients, size=size), httpx.Client(timeout=LIMIT, trust_env=False) as client:
+        for _ in range(checks):
+            started = time.perf_counter()
+            assert client.get(f"{gateway.url}/healthz").text == "ok\n"
+            slowest = max(slowest, time.perf_counter() - started)
+            peak = max(peak, resident(gateway))
+    return peak - before, slowest
+
+
+async def leave(waiters: int, url: str) -> tuple[float, int]:
+    """Return the seconds in which so many waiters left the pool's queue, newest first, and how many are still in it."""
+    async with Transport(max_response_bytes=1000, max_connections=1) as transport:
+        request = request_to(url)
+        calls = [asyncio.create_task(transport.handle_async_request(request)) for _ in range(waiters + 1)]
+        await until(lambda: transport.connections["waiting"] == waiters)
+        started = time.perf_counter()
+        for call in reversed(calls):
+            call.cancel()
+        await asyncio.wait(calls)
+        return time.perf_counter() - started, transport.connections["waiting"]
+
+
+def main() -> int:
+    """Measure both and print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clients", type=int, default=40)
+    parser.add_argument("--megabytes", type=int, default=10)
+    parser.add_argument("--waiters", type=int, default=20_000)
+    options = parser.parse_args()
+    with gateway_before_sandbox() as gateway:
+        grown, slowest = pipeline(gateway, clients=options.clients, size=options.megabytes * 1_000_000)
+    print(f"{options.clients} clients that pipeline {options.megabytes} MB each: +{grown:.1f} MB", end=", ")
+    print(f"/healthz took {slowest * 1000:.0f} ms at most")
+    with ScriptedUpstream(HANGING["reads and hangs"]) as upstream:
+        seconds, left = asyncio.run(leave(options.waiters, upstream.url))
+    print(f"{options.waiters} waiters that leave, newest first: {seconds:.2f} s, {left} left in the queue")
+    return int(grown > GROWTH or left > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
