@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,14 @@ from support.gateway import LIMIT, started
 from support.requirements import need
 
 CAN_BE_WATCHED = Path("/proc/self/task").exists()
+
+
+@pytest.fixture(autouse=True)
+def _sighup_is_not_ignored() -> Iterator[None]:
+    # Whoever started the tests may ignore it, as nohup does, and the gateways would inherit that.
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["parent", "group"])
