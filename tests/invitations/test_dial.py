@@ -331,16 +331,16 @@ def test_a_server_that_speaks_before_it_is_asked_is_sent_nothing(
 
     async def main() -> None:
         # Connecting takes until the server has spoken. Without TLS, the loop has not seen it: the kernel has.
-        original = dial._is_silent
+        original = dial._require_silence
 
-        async def slowly(connection: Connection) -> bool:
+        async def slowly(connection: Connection) -> None:
             if secure:
                 await until(lambda: not connection.reusable)
             spoken.wait(GENEROUS)
-            return await original(connection)
+            await original(connection)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(dial, "_is_silent", slowly)
+            patch.setattr(dial, "_require_silence", slowly)
             async with new(tls=certificates.client) as transport:
                 with pytest.raises(httpx.ConnectError):
                     await post(transport, f"http{'s' * secure}://localhost:{upstream.port}")
