@@ -2,12 +2,15 @@
 
 import asyncio
 import gc
+import logging
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import STARTUP_FAILURE
 
 from gateway import sandbox
 from gateway.descriptors import UPSTREAM_CONNECTIONS, client_connections
@@ -19,8 +22,10 @@ from gateway.invitations import InvitationsClient, Transport, tls_context
 from gateway.schema import Context, create_schema
 from gateway.settings import Settings, load_settings
 from gateway.signals import handle_signals
-from gateway.telemetry import AccessLog, RequestLog, configure_logging, log_loop_error
+from gateway.telemetry import AccessLog, RequestLog, configure_logging, log_bug, log_loop_error
 from gateway.workers import leave_with_parent
+
+logger = logging.getLogger("gateway.start")
 
 MAX_RESPONSE = 8_000_000
 """Bytes of an answer of the REST API: a page of a hundred invitations with long messages, ten times over."""
@@ -80,7 +85,18 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
 
 
 def serve() -> ASGIApp:
-    """Build what a worker process serves, from the environment; called by uvicorn."""
+    """Build what a worker process serves, from the environment; called by uvicorn.
+
+    Ends the process when that fails, with the status that tells uvicorn's supervisor not to try again.
+    """
+    try:
+        return _serve()
+    except Exception as error:  # noqa: BLE001 (a new worker would fail in the same way, again and again)
+        log_bug(logger, error)
+        sys.exit(STARTUP_FAILURE)
+
+
+def _serve() -> ASGIApp:
     settings = load_settings()
     configure_logging(settings.log_level)
     handle_signals()

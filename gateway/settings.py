@@ -8,12 +8,13 @@ import re
 from difflib import get_close_matches
 from ipaddress import ip_address
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, ValidationInfo
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "GATEWAY_"
+_HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?)(:[0-9]*)?")
 
 
 class SettingsError(Exception):
@@ -23,7 +24,7 @@ class SettingsError(Exception):
 def _upstream_url(url: str) -> str:
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host, port = parts.hostname if _has_address(parts) else None, parts.port
     except ValueError:  # its text repeats what could not be read
         host = port = None
     if not host or port == 0 or parts.scheme not in ("https", "http") or not url.isascii():
@@ -38,7 +39,7 @@ def _upstream_url(url: str) -> str:
 def _proxy(proxy: SecretStr, info: ValidationInfo) -> SecretStr:
     try:
         parts = urlsplit(proxy.get_secret_value())
-        fits = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+        fits = parts.scheme == "http" and _has_address(parts) and parts.port != 0
     except ValueError:  # its text repeats what could not be read
         fits = False
     if proxy and not fits:
@@ -46,6 +47,12 @@ def _proxy(proxy: SecretStr, info: ValidationInfo) -> SecretStr:
     if proxy and info.data.get("upstream_url", "").startswith("http:"):
         raise ValueError("must not be set when the upstream is http: the proxy would read the bearer tokens")
     return proxy
+
+
+def _has_address(parts: SplitResult) -> bool:
+    """Say whether a URL has a host that a connection can be made to: urlsplit reads `[::1]x` as `::1`."""
+    user, _, address = parts.netloc.rpartition("@")
+    return re.fullmatch(r"[!-~]*", user) is not None and _HOST_AND_PORT.fullmatch(address) is not None
 
 
 def is_loopback(host: str) -> bool:

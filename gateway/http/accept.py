@@ -47,7 +47,9 @@ def best_coding(accept_encoding: str, available: tuple[str, ...]) -> str:
 
     It is `identity`, too, when the client accepts nothing: a 406 would help nobody.
     """
-    weights = _weights(accept_encoding[:MAX_READ])
+    if len(accept_encoding) > MAX_READ:
+        accept_encoding = accept_encoding[:MAX_READ].rpartition(",")[0]  # not within an item: `br;q=0` is not `br`
+    weights = _weights(accept_encoding)
     anything = weights.get("*", 0.0)
     best = max((*available, IDENTITY), key=lambda coding: weights.get(coding, anything))
     return best if weights.get(best, anything) > 0 else IDENTITY

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from gateway.sandbox import model
 from gateway.sandbox.errors import NO_HEADERS, GraphError, bad_request, not_found, refuse_if_provoked
-from gateway.sandbox.store import Store, StoreLocked
+from gateway.sandbox.store import Store, StoreError, StoreLocked
 
 PATH = "linkedIn/invitations"
 # As Graph writes it
@@ -128,6 +128,8 @@ async def _unlocked(call: Callable[[], T]) -> T:
             if loop.time() >= until:
                 message = "Another process locks the sandbox's file: close it there."
                 raise GraphError(503, "ServiceUnavailable", message, {"Retry-After": "1"}) from None
+        except StoreError as error:
+            raise GraphError(507, "InsufficientStorage", f"The sandbox {error}.") from None
         await asyncio.sleep(LOCK_PAUSE)
 
 

@@ -13,6 +13,7 @@ from support.gateway import LIMIT, TOKEN, run_command, started
 from support.invitations_upstream import InvitationsUpstream, Reply, always, json_answer
 from support.scripted_upstream import answer
 
+from gateway import app
 from gateway.settings import Settings
 
 SECRET = "5ecret"
@@ -286,3 +287,16 @@ def test_help_says_what_each_command_does() -> None:
     for command in ("dev", "serve", "sandbox", "schema"):
         assert f"  {command} " in text
     assert run_command("--version").returncode == 0
+
+
+def test_a_worker_that_cannot_be_built_says_why_and_ends_with_the_status_that_ends_its_supervisor(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise ValueError
+
+    monkeypatch.setattr(app, "load_settings", fail)
+    with pytest.raises(SystemExit) as ended:
+        app.serve()
+    assert ended.value.code == 3
+    assert "bug=ValueError" in caplog.text

@@ -77,6 +77,9 @@ REFUSED: list[tuple[str, str]] = [
     ("upstream_proxy", f"socks5://user:{SECRET}@proxy.example:1080"),
     ("upstream_proxy", f"user:{SECRET}@proxy.example:3128"),
     ("upstream_proxy", f"http://[{SECRET}"),
+    ("upstream_proxy", "http://[::1]5ecret"),
+    ("upstream_proxy", "http://us er:p@a.b:99"),
+    ("upstream_proxy", "http://a..b"),
     *(
         ("upstream_url", url)
         for url in [
@@ -96,6 +99,10 @@ REFUSED: list[tuple[str, str]] = [
             "https://graph.example:0/5ecret",
             "https://[5ecret",
             "https://[5ecret]/",
+            "https://[::1]5ecret",
+            "https://5ecret..b",
+            "https://5ecret%zz",
+            "https://*/5ecret",
             "https://graph.example/5ecret x",
             " https://graph.example/5ecret",
             "https://gr\u00e4ph.example/5ecret",

@@ -8,6 +8,7 @@ from support.gateway_process import GatewayProcess, gateway_before_sandbox
 from support.requirements import need
 
 from gateway.engine import Result
+from gateway.http.accept import MAX_READ, best_coding
 from gateway.http.response import answer
 
 JSON = "application/json"
@@ -236,3 +237,8 @@ def test_without_the_playground_nobody_is_given_html(client: httpx.Client) -> No
         response = client.get(f"{gateway.url}/graphql", headers={"Accept": BROWSER})
         assert response.status_code == 400
         assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
+def test_a_coding_is_not_read_without_its_weight_where_the_header_is_cut() -> None:
+    for length in range(MAX_READ - 10, MAX_READ + 10):
+        assert best_coding("y" * length + ",br;q=0", ("br", "gzip")) == "identity"

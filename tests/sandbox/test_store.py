@@ -92,3 +92,12 @@ def test_an_empty_file_becomes_a_sandbox_database(tmp_path: Path) -> None:
 def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="unable to open"):
         Store(tmp_path / "missing" / "sandbox.db")
+
+
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
+    with closing(Store(tmp_path / "data.db")) as store:
+        store._connection.execute("PRAGMA max_page_count = 1")  # the pages that there are stay
+        before = store.page(0, 1000)
+        with pytest.raises(StoreError, match="cannot write"):
+            store.insert(InvitationV2(id="new", inviter="a" * 1_000_000))
+        assert store.page(0, 1000).documents[: len(before.documents)] == before.documents
