@@ -30,8 +30,8 @@ class Sink:
         """Take the stream; None, or one without a descriptor, drops everything."""
         self._stream = stream  # kept: when it is collected, its descriptor is closed
         self._descriptor = _descriptor(stream)
-        regular = self._descriptor is not None and stat.S_ISREG(os.fstat(self._descriptor).st_mode)
-        self._at_once = sys.maxsize if regular else _ATOMIC
+        pipe = self._descriptor is not None and stat.S_ISFIFO(os.fstat(self._descriptor).st_mode)
+        self._at_once = _ATOMIC if pipe else sys.maxsize
         self._end_limit = END_LIMIT
         self._writer: threading.Thread | None = None
         self._reset()

@@ -20,6 +20,7 @@ MAX_HEAD = 65_536
 """Maximum bytes of a request's line and headers, and of its trailers; other servers allow 8 to 64 KiB."""
 
 _EMPTY_LINE = b"\r\n\r\n"
+_LINE_END = b"\r\n"
 _LINE_ENDS = re.compile(rb"[\r\n]*")
 _TOO_LARGE = BadHead(400, f"The request's line and headers must be at most {MAX_HEAD} bytes.")
 _NO_HTTP = BadHead(400, "Invalid HTTP request received.")
@@ -88,7 +89,8 @@ class HttpProtocol(DeadlineProtocol):
         if not self._whole or self._is_answering():
             raise _NO_HTTP  # httptools found two requests in one piece: the first is answered
         self._whole = False
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:
+            self._unset_keepalive_if_required()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -134,7 +136,7 @@ class HttpProtocol(DeadlineProtocol):
         """Parse up to the end of a request that has to be answered, and keep the rest."""
         self._unset_keepalive_if_required()
         try:
-            while self._at < len(self._data) and not self._is_answering():
+            while self._at < len(self._data) and not (self._whole and self._is_answering()):
                 self._feed(self._next_piece())
         except BadHead as refusal:
             self._refuse(refusal)
@@ -152,9 +154,9 @@ class HttpProtocol(DeadlineProtocol):
             end = min(at + self._to_come, len(data))
             self._to_come -= end - at
         else:
-            if self._whole and (match := _LINE_ENDS.match(data, at)):  # they are no part of a request
-                at = match.end()
-            split = (self._tail + data[at : at + 3]).find(_EMPTY_LINE)
+            if self._whole and data[at] in _LINE_END and (match := _LINE_ENDS.match(data, at)):
+                at = match.end()  # they are no part of a request
+            split = (self._tail + data[at : at + 3]).find(_EMPTY_LINE) if self._tail else -1
             if split >= 0:
                 end = at + split + len(_EMPTY_LINE) - len(self._tail)
             else:
@@ -178,11 +180,15 @@ class HttpProtocol(DeadlineProtocol):
             self._drop_trailers()
         if self._unfinished > MAX_HEAD:
             raise _TOO_LARGE
-        self._tail = piece[-3:] if len(piece) >= 3 else (self._tail + piece)[-3:]
+        if self._whole:
+            self._tail = b""
+        else:
+            self._tail = piece[-3:] if len(piece) >= 3 else (self._tail + piece)[-3:]
 
     def _drop_trailers(self) -> None:
         """Forget a body's trailers, which uvicorn would give to the application as headers."""
-        del self.headers[self._own_headers :]
+        if len(self.headers) > self._own_headers:
+            del self.headers[self._own_headers :]
 
     def _hold(self) -> None:
         """Pause reading while something is unparsed."""

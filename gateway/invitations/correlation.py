@@ -48,7 +48,7 @@ def is_confirmed(response: httpx.Response, client_request_id: str) -> bool:
     fields = response.fields if isinstance(response, Response) else response.headers.raw
     foreign = False
     for name, value in fields:
-        if name.lower() == _HEADER:
+        if len(name) == len(_HEADER) and name.lower() == _HEADER:
             text = value.decode("latin-1")
             if text == client_request_id:
                 return True
