@@ -143,7 +143,10 @@ def log_bug(logger: logging.Logger, error: BaseException, **details: str) -> Non
 def log_loop_error(_: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:
     """Log what an event loop tells its exception handler; its own would print values."""
     error = context.get("exception")
-    if isinstance(error, BaseException):
+    if isinstance(error, OSError) and "future" in context:
+        # uvloop leaves the result of a TLS handshake to nobody when the connection is given up meanwhile.
+        _loop.debug(_logfmt(lost=type(error).__qualname__))
+    elif isinstance(error, BaseException):
         log_bug(_loop, error)
     else:
         _loop.error(_logfmt(bug=str(context.get("message"))))

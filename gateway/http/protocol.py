@@ -8,6 +8,7 @@ been answered. So a client has at most one read of bytes waiting, and nothing be
 import asyncio
 import re
 from http import HTTPStatus
+from typing import cast
 
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
@@ -15,14 +16,23 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from gateway.http.deadlines import DeadlineProtocol
 from gateway.http.head import BadHead, check_head
 from gateway.http.request import HANG_UP
+from gateway.http.writer import Writer
 
 MAX_HEAD = 65_536
 """Maximum bytes of a request's line and headers, and of its trailers; other servers allow 8 to 64 KiB."""
+
+MAX_HEADERS = 200
+"""Maximum number of a request's headers: each takes ten times its bytes."""
+MAX_PIECES = 64
+"""Maximum number of pieces parsed before other connections have their turn."""
+MAX_CHUNKED_PIECE = 4096
+"""Maximum bytes of a piece of a body in chunks, each of which is a call of the parser."""
 
 _EMPTY_LINE = b"\r\n\r\n"
 _LINE_END = b"\r\n"
 _LINE_ENDS = re.compile(rb"[\r\n]*")
 _TOO_LARGE = BadHead(400, f"The request's line and headers must be at most {MAX_HEAD} bytes.")
+_TOO_MANY = BadHead(431, f"A request must have at most {MAX_HEADERS} headers.")
 _NO_HTTP = BadHead(400, "Invalid HTTP request received.")
 
 
@@ -52,6 +62,8 @@ class HttpProtocol(DeadlineProtocol):
     _whole = True
     """No request has been parsed in part."""
     _in_body = False
+    _is_scheduled = False
+    """`_parse` will be called in a later turn of the loop."""
     _own_headers = 0
     """Number of headers that are no trailers."""
 
@@ -61,6 +73,8 @@ class HttpProtocol(DeadlineProtocol):
         """Begin."""
         super().connection_made(transport)
         self.flow = _Flow(transport)
+        self._writer = Writer(transport)
+        self.transport = cast("asyncio.Transport", self._writer)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, up to the end of a request."""
@@ -95,6 +109,8 @@ class HttpProtocol(DeadlineProtocol):
 
     def on_headers_complete(self) -> None:
         """Check the head, and begin to serve the request."""
+        if len(self.headers) > MAX_HEADERS:
+            raise _TOO_MANY
         upgrade = bool(self.parser.should_upgrade())
         self._to_come = check_head(self.parser.get_http_version(), self.headers, upgrade=upgrade)
         super().on_headers_complete()
@@ -121,22 +137,38 @@ class HttpProtocol(DeadlineProtocol):
 
     def on_response_complete(self) -> None:
         """Go on with what is unparsed, in a turn of its own so that other connections have theirs."""
+        self._writer.flush()
         super().on_response_complete()
         if self.transport.is_closing():
             self.close()
         elif self._data:
-            self.loop.call_soon(self._parse)
+            self._go_on_later()
 
     # Parsing.
 
     def _is_answering(self) -> bool:
         return self._whole and self.cycle is not None and not self.cycle.response_complete
 
+    def _go_on_later(self) -> None:
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self.loop.call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._is_scheduled = False
+        if self.parser is not None:  # the connection is still there
+            self._parse()
+
     def _parse(self) -> None:
         """Parse up to the end of a request that has to be answered, and keep the rest."""
         self._unset_keepalive_if_required()
+        pieces = MAX_PIECES
         try:
             while self._at < len(self._data) and not (self._whole and self._is_answering()):
+                if not pieces:
+                    self._go_on_later()
+                    break
+                pieces -= 1
                 self._feed(self._next_piece())
         except BadHead as refusal:
             self._refuse(refusal)
@@ -162,6 +194,8 @@ class HttpProtocol(DeadlineProtocol):
             else:
                 end = data.find(_EMPTY_LINE, at) + len(_EMPTY_LINE)
                 end = end if end >= len(_EMPTY_LINE) else len(data)
+            if self._in_body:
+                end = min(end, at + MAX_CHUNKED_PIECE)
         self._at = end
         return data[at:end]
 
@@ -180,6 +214,8 @@ class HttpProtocol(DeadlineProtocol):
             self._drop_trailers()
         if self._unfinished > MAX_HEAD:
             raise _TOO_LARGE
+        if not self._whole and len(self.headers) > MAX_HEADERS:
+            raise _TOO_MANY
         if self._whole:
             self._tail = b""
         else:
@@ -219,6 +255,7 @@ class HttpProtocol(DeadlineProtocol):
         if self._is_answering():  # the request before it
             self.cycle.keep_alive = False
             return
+        self.headers.clear()
         if self._in_body:
             if self.cycle.response_complete:
                 self.close()

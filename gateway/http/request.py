@@ -216,4 +216,5 @@ def _checked(request: GraphQLRequest) -> GraphQLRequest:
             code = ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED
             raise DocumentError([{"message": "PersistedQueryNotSupported", "extensions": {"code": code.value}}])
         raise Refusal(400, "A GraphQL request has a `query`: the text of a document.")
+    request.extensions = None  # they take many times their bytes, and the request is kept while it runs
     return request

@@ -49,17 +49,30 @@ def is_confirmed(response: httpx.Response, client_request_id: str) -> bool:
     foreign = False
     for name, value in fields:
         if len(name) == len(_HEADER) and name.lower() == _HEADER:
-            text = value.decode("latin-1")
-            if text == client_request_id:
-                return True
-            digits = _digits(text)
-            if digits == _digits(client_request_id):
-                return True
-            foreign = foreign or _UUID.fullmatch(digits) is not None
+            for text in value.decode("latin-1").split(","):  # a proxy may have joined two
+                if text == client_request_id or is_same_uuid(text, client_request_id):
+                    return True
+                foreign = foreign or is_uuid(text)
     if foreign:
         raise ForeignAnswer
     return False
 
 
+def require_own(echo: str | None, client_request_id: str) -> None:
+    """Raise ForeignAnswer when the body of an error repeats the `client-request-id` of another request."""
+    if echo is not None and is_uuid(echo) and not is_same_uuid(echo, client_request_id):
+        raise ForeignAnswer
+
+
+def is_same_uuid(text: str, uuid: str) -> bool:
+    """Tell whether a text is that UUID, however it is written."""
+    return _digits(text) == _digits(uuid)
+
+
+def is_uuid(text: str) -> bool:
+    """Tell whether a text is a UUID."""
+    return _UUID.fullmatch(_digits(text)) is not None
+
+
 def _digits(uuid: str) -> str:
-    return uuid.strip(" \t{}").replace("-", "").lower()
+    return uuid.strip(' \t"{}').replace("-", "").lower()

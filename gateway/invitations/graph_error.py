@@ -22,15 +22,17 @@ class GraphError(msgspec.Struct, frozen=True):
 
     code: str | None = None
     request_id: str | None = None
+    client_request_id: str | None = None
 
 
 def read_graph_error(content: bytes) -> GraphError:
     """Return what an answer's body tells, whatever it is."""
-    code = request_id = None
+    code = request_id = client_request_id = None
     for error in _nested(content):
         code = plain_token(error.get("code")) or code
         request_id = request_id or plain_token(error.get("request-id"))
-    return GraphError(code, request_id)
+        client_request_id = client_request_id or plain_token(error.get("client-request-id"))
+    return GraphError(code, request_id, client_request_id)
 
 
 def plain_token(value: object) -> str | None:

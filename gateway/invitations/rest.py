@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from gateway import __version__
-from gateway.invitations.correlation import Answer, ForeignAnswer, is_confirmed
+from gateway.invitations.correlation import Answer, ForeignAnswer, is_confirmed, require_own
 from gateway.invitations.failures import (
     InvitationsError,
     answered,
@@ -20,6 +20,7 @@ from gateway.invitations.failures import (
     unauthenticated,
     unusable,
 )
+from gateway.invitations.graph_error import read_graph_error
 from gateway.invitations.request import Request, new_uuid
 from gateway.invitations.rest_log import Try, log_cancelled, log_failure, log_success
 from gateway.invitations.rest_log import logger as rest_log
@@ -180,6 +181,8 @@ def _read_answer(response: httpx.Response, content: bytes, client_request_id: st
         confirmed = is_confirmed(response, client_request_id)
         if 200 <= status < 300:
             return read(Answer(status, content, confirmed))
+        if not confirmed:
+            require_own(read_graph_error(content).client_request_id, client_request_id)
     except ForeignAnswer:
         response.extensions.get("discard", _do_nothing)()  # What else comes on this connection is not ours either.
         raise _TryFailedError(foreign(client_request_id), AFTER_FOREIGN_ANSWER, "foreign") from None

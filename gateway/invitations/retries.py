@@ -31,6 +31,12 @@ _SLOW = 1.0
 _MAX_SECONDS = 2**31 - 1
 _MAX_DATE = 64
 _NUMBER = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+", re.ASCII)
+_HTTP_DATE = re.compile(
+    r"[A-Za-z]{3,9}, [0-9]{1,2}[ -][A-Za-z]{3}[ -][0-9]{2,4} [0-9:]{8} (GMT|UTC|Z|\+0000|-0000)"
+    r"|[A-Za-z]{3} [A-Za-z]{3} [ 0-9][0-9] [0-9:]{8} [0-9]{4}",
+    re.ASCII,
+)
+"""The three forms of RFC 9110, section 5.6.7."""
 _WEEKDAY = re.compile(r"[A-Z][a-z]{2,8}", re.ASCII)
 
 
@@ -109,8 +115,8 @@ def _values(field: str) -> list[str]:
 def _seconds(value: str) -> int:
     if _NUMBER.fullmatch(value):
         return ceil(min(float(value), _MAX_SECONDS))
-    if len(value) > _MAX_DATE:
-        raise ValueError("neither a number nor a date")
+    if len(value) > _MAX_DATE or not _HTTP_DATE.fullmatch(value):
+        raise ValueError("neither a number nor a date")  # in a zone that is not known, for one
     date = parsedate_to_datetime(value)
     # An HTTP date is always in UTC, also in the old spelling that does not say so (RFC 9110, section 5.6.7).
     seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time()

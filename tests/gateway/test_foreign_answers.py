@@ -244,3 +244,26 @@ def test_the_connection_of_a_foreign_answer_is_closed_and_not_used_again(method:
             asyncio.run(send())
         assert len(transport.requests) == 1
     assert transport.discarded == 1
+
+
+FOREIGN = str(uuid4())
+
+
+@pytest.mark.parametrize("status", [400, 429])
+@pytest.mark.parametrize(
+    ("headers", "error"),
+    [
+        ([f"client-request-id: {FOREIGN}, {FOREIGN}"], {}),
+        ([f'client-request-id: "{FOREIGN}"'], {}),
+        ([], {"code": "x", "innerError": {"request-id": FOREIGN, "client-request-id": FOREIGN}}),
+    ],
+    ids=["joined", "quoted", "in the body"],
+)
+def test_an_error_that_repeats_another_id_in_any_way_decides_nothing(
+    status: int, headers: list[str], error: dict[str, object], gateway: Gateway, upstream: InvitationsUpstream
+) -> None:
+    stale = json_answer(status, {"error": error}, RATE_LIMIT, *[header.encode() for header in headers])
+    upstream.expect(replying(stale, json_answer(201, {"id": "new"})))
+    extensions = gateway.error(CREATE_OWN, {"name": "a"})["extensions"]
+    assert (extensions["code"], extensions["outcome"]) == ("UPSTREAM_INVALID_RESPONSE", "UNKNOWN")
+    assert len(upstream.calls) == 1

@@ -166,7 +166,20 @@ def test_a_retry_after_beyond_the_deadline_fails_at_once_and_is_told(
 
 
 @pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
-@pytest.mark.parametrize("value", [b"soon", b"-5", b"", b"1e3", b"5, soon", b"Wed, 99 Foo 2026 99:99:99 GMT", b"\xb2"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"soon",
+        b"-5",
+        b"",
+        b"1e3",
+        b"5, soon",
+        b"Wed, 99 Foo 2026 99:99:99 GMT",
+        b"\xb2",
+        b"Wed, 25 Nov 2026 00:20:00 AKST",
+        b"Wed, 25 Nov 2026 09:16:12 PM",
+    ],
+)
 def test_after_a_retry_after_that_cannot_be_read_nothing_is_tried_again(
     gateway: Gateway, upstream: InvitationsUpstream, value: bytes, operation: Operation
 ) -> None:

@@ -107,3 +107,22 @@ def test_clients_that_send_requests_without_end_cost_nobody_anything(gateway: Ga
     need(Path("/proc/self/status").exists(), "a process's memory is read from /proc")
     grown, _ = pipeline(gateway, clients=40, size=10_000_000)
     assert grown < GROWTH
+
+
+@pytest.mark.parametrize("chunk", [b"\r\n\r\n" * 1000, b"x"], ids=["line ends", "one byte each"])
+def test_a_body_in_hostile_chunks_leaves_others_their_turn(chunk: bytes, gateway: GatewayProcess) -> None:
+    part = b"%x\r\n%b\r\n" % (len(chunk), chunk)
+    data = request(None, IS_JSON, CHUNKED) + part * (400_000 // len(part))
+    with RawConnection(gateway.port) as hostile, RawConnection(gateway.port) as other:
+        hostile.send(data)
+        assert other.ask(request(alias("a"))).json() == {"data": {"a": "Query"}}
+        hostile.send(b"0\r\n\r\n")
+        assert hostile.receive().status == 400
+        assert hostile.ask(request(alias("b"))).json() == {"data": {"b": "Query"}}
+
+
+def test_more_headers_than_anybody_needs_are_refused(gateway: GatewayProcess) -> None:
+    with RawConnection(gateway.port) as connection:
+        assert connection.ask(request(alias("a"), *[b"a: b"] * 190)).status == 200
+        assert connection.ask(request(alias("a"), *[b"a: b"] * 300)).status == 431
+        assert connection.is_closed()
