@@ -255,7 +255,8 @@ class HttpProtocol(DeadlineProtocol):
         if self._is_answering():  # the request before it
             self.cycle.keep_alive = False
             return
-        self.headers.clear()
+        if self.headers:  # None before the first request
+            self.headers.clear()
         if self._in_body:
             if self.cycle.response_complete:
                 self.close()
