@@ -10,7 +10,7 @@ import re
 import httpx
 
 from gateway.errors import ErrorCode, GatewayError, Outcome
-from gateway.invitations.graph_error import plain_token, read_graph_error
+from gateway.invitations.graph_error import GraphError, plain_token
 from gateway.invitations.retries import CONNECTION_LOST, retry_after
 
 CERTAINLY_NOT_SENT = (
@@ -75,11 +75,10 @@ class InvitationsError(GatewayError):
         return self
 
 
-def answered(response: httpx.Response, content: bytes, client_request_id: str) -> InvitationsError:
+def answered(response: httpx.Response, graph: GraphError, client_request_id: str) -> InvitationsError:
     """Return the error for an answer whose status is no success; for a mutation it tells the outcome as well."""
     status = response.status_code
     headers = response.headers
-    graph = read_graph_error(content)
     code, message = _STATUSES.get(status) or _CLASSES.get(status // 100, _UNKNOWN_CLASS)
     return InvitationsError(
         code,

@@ -181,14 +181,15 @@ def _read_answer(response: httpx.Response, content: bytes, client_request_id: st
         confirmed = is_confirmed(response, client_request_id)
         if 200 <= status < 300:
             return read(Answer(status, content, confirmed))
+        graph = read_graph_error(content)
         if not confirmed:
-            require_own(read_graph_error(content).client_request_id, client_request_id)
+            require_own(graph.client_request_id, client_request_id)
     except ForeignAnswer:
         response.extensions.get("discard", _do_nothing)()  # What else comes on this connection is not ours either.
         raise _TryFailedError(foreign(client_request_id), AFTER_FOREIGN_ANSWER, "foreign") from None
     except (ValueError, RecursionError):
         raise _TryFailedError(unusable(response, client_request_id), None, "unusable") from None
-    failure = answered(response, content, client_request_id)
+    failure = answered(response, graph, client_request_id)
     raise _TryFailedError(failure, after_status(status, response.headers), "status")
 
 

@@ -13,6 +13,7 @@ from support.scripted_upstream import answer
 
 from gateway.errors import ErrorCode
 from gateway.invitations.failures import answered
+from gateway.invitations.graph_error import read_graph_error
 
 SECRET = "5ecret-of-the-upstream"
 REQUEST_ID = "7b1a9d3e-0000-4c4c-8888-0123456789ab"
@@ -226,7 +227,7 @@ def test_an_error_of_any_depth_keeps_what_its_status_says(
 
 def test_every_status_has_a_code_and_a_text() -> None:
     for status in range(300, 1000):
-        error = answered(httpx.Response(status), b"", "id")
+        error = answered(httpx.Response(status), read_graph_error(b""), "id")
         assert error.code in ErrorCode
         assert str(error).endswith(".")
 

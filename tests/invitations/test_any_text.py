@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from gateway.invitations import INT64_MAX, INT64_MIN, Position, parse_int64
 from gateway.invitations.client import _path_segment
 from gateway.invitations.failures import answered
+from gateway.invitations.graph_error import read_graph_error
 from gateway.invitations.model import InvitationPage, InvitationV2, decode_invitation, decode_page
 from gateway.invitations.retries import retry_after
 
@@ -109,7 +110,7 @@ def test_an_answer_is_an_invitation_or_refused(content: object) -> None:
 def test_an_error_shows_nothing_but_what_is_on_the_list(content: object, status: int, header: bytes) -> None:
     value = re.sub(rb"[^ -~]", b"", header)
     headers = [(name, value) for name in (b"retry-after", b"request-id", b"www-authenticate", b"x-other")]
-    error = answered(httpx.Response(status, headers=headers), msgspec.json.encode(content), "ours")
+    error = answered(httpx.Response(status, headers=headers), read_graph_error(msgspec.json.encode(content)), "ours")
     shown = {"code", "status", "upstreamCode", "requestId", "clientRequestId", "retryAfter", "claims"}
     assert set(error.extensions) <= shown
     for name in ("upstreamCode", "requestId"):
