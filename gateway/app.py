@@ -18,11 +18,12 @@ from gateway.engine import Engine
 from gateway.http import GraphQLEndpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import Health
-from gateway.invitations import InvitationsClient, Transport, tls_context
+from gateway.invitations import InvitationsClient
 from gateway.schema import Context, create_schema
 from gateway.settings import Settings, load_settings
 from gateway.signals import handle_signals
 from gateway.telemetry import AccessLog, RequestLog, configure_logging, log_bug, log_loop_error
+from gateway.transport import Transport, tls_context
 from gateway.workers import leave_with_parent
 
 logger = logging.getLogger("gateway.start")

@@ -166,7 +166,7 @@ def _load() -> Settings:
 
 
 def _check_tls(upstream_url: str) -> None:
-    from gateway.invitations import TlsError, tls_context  # noqa: PLC0415 (as above)
+    from gateway.transport import TlsError, tls_context  # noqa: PLC0415 (as above)
 
     try:
         if upstream_url.startswith("https:"):

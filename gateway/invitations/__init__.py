@@ -14,8 +14,6 @@ from gateway.invitations.model import (
     parse_int64,
 )
 from gateway.invitations.paging import InvitationSlice, Position
-from gateway.invitations.tls import TlsError, tls_context
-from gateway.invitations.transport import Transport
 
 __all__ = [
     "COLLECTION",
@@ -31,8 +29,5 @@ __all__ = [
     "InvitationsClient",
     "InvitationsError",
     "Position",
-    "TlsError",
-    "Transport",
     "parse_int64",
-    "tls_context",
 ]

@@ -25,7 +25,7 @@ from gateway.invitations.request import Request, new_uuid
 from gateway.invitations.rest_log import Try, log_cancelled, log_failure, log_success
 from gateway.invitations.rest_log import logger as rest_log
 from gateway.invitations.retries import AFTER_FOREIGN_ANSWER, MAX_TRIES, Retry, after_error, after_status
-from gateway.invitations.transport import ResponseTooLarge
+from gateway.transport.transport import ResponseTooLarge
 
 SHARE = 0.5
 """Of the time that is left, what may pass in line for a connection, and what may pass while one is made: one that comes

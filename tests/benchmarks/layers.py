@@ -26,9 +26,9 @@ from gateway.invitations import (
     InvitationsClient,
     InvitationV2Body,
     InvitationV2MessageBody,
-    Transport,
 )
 from gateway.schema import Context, create_schema
+from gateway.transport import Transport
 
 LAYERS = (
     "transport: a connection, HTTP out and in, the socket",

@@ -11,7 +11,7 @@ from support.certificates import self_signed
 from support.gateway import run_command, started
 from support.requirements import need
 
-from gateway.invitations import TlsError, tls_context
+from gateway.transport import TlsError, tls_context
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,9 @@ from support.invitations_upstream import InvitationsUpstream, Reply, Request, al
 from support.operations import CREATE, GET, LIST, MUTATIONS, OPERATIONS, QUERIES, UPDATE, Operation
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
 
-from gateway.invitations import InvitationsError, Transport
+from gateway.invitations import InvitationsError
 from gateway.invitations.rest import Call, RestClient
+from gateway.transport import Transport
 
 GOOD = json_answer(200, {"id": "1", "value": []})
 """An invitation and a page at once."""

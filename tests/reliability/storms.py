@@ -25,7 +25,7 @@ from support.scripted_upstream import ScriptedUpstream
 from support.transports import request_to, until
 from support.upstream_faults import HANGING
 
-from gateway.invitations import Transport
+from gateway.transport import Transport
 
 TINY = b"GET / HTTP/1.1\r\nHost:\r\n\r\n"
 GROWTH = 60

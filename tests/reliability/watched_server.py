@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import gateway.app
 from gateway.cli import main
-from gateway.invitations import Transport
+from gateway.transport import Transport
 
 REPORT = "alive: "
 

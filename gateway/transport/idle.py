@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 
-from gateway.invitations.connection import Connection, Origin
+from gateway.transport.connection import Connection, Origin
 
 
 class IdleConnections:

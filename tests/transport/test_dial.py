@@ -21,10 +21,10 @@ from support.requirements import need
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
 from support.transports import GENEROUS, LOOPS, Run, request_to, until
 
-from gateway.invitations import addresses, dial, reasons
-from gateway.invitations.addresses import MAX_HOSTS, Addresses
-from gateway.invitations.connection import Connection
-from gateway.invitations.transport import Transport
+from gateway.transport import addresses, dial, reasons
+from gateway.transport.addresses import MAX_HOSTS, Addresses
+from gateway.transport.connection import Connection
+from gateway.transport.transport import Transport
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 

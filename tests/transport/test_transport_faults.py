@@ -21,8 +21,8 @@ from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answ
 from support.transports import GENEROUS, LOOPS, Run, request_to, until
 from support.upstream_faults import FAULTS, HANGING, LOST, NOT_HTTP, sending_then
 
-from gateway.invitations.connection import Connection
-from gateway.invitations.transport import ResponseTooLarge, Transport
+from gateway.transport.connection import Connection
+from gateway.transport.transport import ResponseTooLarge, Transport
 
 NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 MAYBE_SENT = (httpx.ReadTimeout, httpx.WriteTimeout, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)

@@ -11,9 +11,9 @@ from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answ
 from support.transports import GENEROUS, LOOPS, Run, request_to, until
 from support.upstream_faults import HANGING
 
-from gateway.invitations.connection import Connection, Origin
-from gateway.invitations.idle import IdleConnections
-from gateway.invitations.transport import Transport
+from gateway.transport.connection import Connection, Origin
+from gateway.transport.idle import IdleConnections
+from gateway.transport.transport import Transport
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 

@@ -14,7 +14,7 @@ from support.certificates import self_signed
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
 from support.transports import GENEROUS, LOOPS, Run, request_to, until
 
-from gateway.invitations.transport import Transport
+from gateway.transport.transport import Transport
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 plain_and_tls = pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])

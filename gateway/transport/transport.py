@@ -27,13 +27,13 @@ from collections import OrderedDict
 
 import httpx
 
-from gateway.invitations.answer import ResponseTooLarge
-from gateway.invitations.connection import Connection, Origin
-from gateway.invitations.dial import Dialer
-from gateway.invitations.idle import IdleConnections
-from gateway.invitations.patience import TURNS, Within
-from gateway.invitations.serialize import serialize
-from gateway.invitations.tunnel import Proxy
+from gateway.transport.answer import ResponseTooLarge
+from gateway.transport.connection import Connection, Origin
+from gateway.transport.dial import Dialer
+from gateway.transport.idle import IdleConnections
+from gateway.transport.patience import TURNS, Within
+from gateway.transport.serialize import serialize
+from gateway.transport.tunnel import Proxy
 
 __all__ = ["ResponseTooLarge", "Transport"]
 

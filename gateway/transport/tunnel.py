@@ -9,8 +9,8 @@ import socket
 from base64 import b64encode
 from urllib.parse import unquote, urlsplit
 
-from gateway.invitations.connection import MAX_HEAD_BYTES
-from gateway.invitations.reasons import DialError
+from gateway.transport.connection import MAX_HEAD_BYTES
+from gateway.transport.reasons import DialError
 
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r]")
 

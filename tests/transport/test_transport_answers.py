@@ -13,7 +13,7 @@ from support.requirements import need
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
 from support.transports import GENEROUS, LOOPS, Run, request_to, until
 
-from gateway.invitations.transport import ResponseTooLarge, Transport
+from gateway.transport.transport import ResponseTooLarge, Transport
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 

@@ -13,13 +13,13 @@ from typing import Any
 import httpx
 from aiohappyeyeballs import start_connection
 
-from gateway.invitations.addresses import Addresses
-from gateway.invitations.connection import Connection, Origin
-from gateway.invitations.patience import TURNS, Within
-from gateway.invitations.reasons import DialError, FailureLog
-from gateway.invitations.sockets import disown
-from gateway.invitations.tls import tls_context
-from gateway.invitations.tunnel import Proxy
+from gateway.transport.addresses import Addresses
+from gateway.transport.connection import Connection, Origin
+from gateway.transport.patience import TURNS, Within
+from gateway.transport.reasons import DialError, FailureLog
+from gateway.transport.sockets import disown
+from gateway.transport.tls import tls_context
+from gateway.transport.tunnel import Proxy
 
 NEXT_ADDRESS_AFTER = 0.25
 """Seconds: RFC 8305's "Connection Attempt Delay"."""

@@ -15,8 +15,8 @@ from support.scripted_upstream import Script, ScriptedUpstream, UpstreamConnecti
 from support.transports import GENEROUS, LOOPS, Run, request_to, until
 from support.upstream_faults import HANGING, sending, sending_then
 
-from gateway.invitations.tls import tls_context
-from gateway.invitations.transport import Transport
+from gateway.transport.tls import tls_context
+from gateway.transport.transport import Transport
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 

@@ -16,7 +16,7 @@ from support.upstream_faults import FAULTS, HANGING, LOST, dripping
 
 from gateway.invitations.failures import CERTAINLY_NOT_SENT
 from gateway.invitations.rest import Call, RestClient
-from gateway.invitations.transport import ResponseTooLarge, Transport
+from gateway.transport.transport import ResponseTooLarge, Transport
 
 TOKEN = "Bearer token-of-the-test"
 LIMIT = 1_000_000

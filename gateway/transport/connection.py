@@ -13,8 +13,8 @@ from typing import TypeAlias, cast
 import httptools
 import httpx
 
-from gateway.invitations.answer import Response, ResponseTooLarge
-from gateway.invitations.sockets import all_arrived, readability
+from gateway.transport.answer import Response, ResponseTooLarge
+from gateway.transport.sockets import all_arrived, readability
 
 MAX_SMALL_REQUEST = 16_384
 """Bytes that a server has read with the head of a request, even if it refuses it by the head alone."""
