@@ -1,32 +1,26 @@
 """The parts, put together."""
 
 import asyncio
-import gc
-import logging
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.config import STARTUP_FAILURE
 
 from gateway import sandbox
-from gateway.descriptors import UPSTREAM_CONNECTIONS, client_connections
 from gateway.engine import Engine
 from gateway.http import GraphQLEndpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import Health
 from gateway.invitations import InvitationsClient
 from gateway.schema import Context, create_schema
+from gateway.server.descriptors import UPSTREAM_CONNECTIONS, client_connections
+from gateway.server.run import worker_start
+from gateway.server.shutdown import announced_shutdown
 from gateway.settings import Settings, load_settings
-from gateway.signals import handle_signals
-from gateway.telemetry import AccessLog, RequestLog, configure_logging, log_bug, log_loop_error
+from gateway.telemetry import AccessLog, RequestLog, configure_logging, log_loop_error
 from gateway.transport import Transport, tls_context
-from gateway.workers import leave_with_parent
-
-logger = logging.getLogger("gateway.start")
 
 MAX_RESPONSE = 8_000_000
 """Bytes of an answer of the REST API: a page of a hundred invitations with long messages, ten times over."""
@@ -53,7 +47,7 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
     def context(authorization: str | None) -> Context:
         return Context(client, default_authorization if authorization is None else authorization)
 
-    health = Health(settings.shutdown_delay)
+    health = Health()
     graphiql = GraphiQL(upstream=settings.upstream_url, sandbox=store is not None) if settings.playground else None
     endpoint = GraphQLEndpoint(
         Engine(create_schema(), introspection=settings.introspection),
@@ -70,7 +64,7 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         asyncio.get_running_loop().set_exception_handler(log_loop_error)
-        with health.announcing_shutdown():
+        with announced_shutdown(health.shutting_down, settings.shutdown_delay):
             yield
         await transport.aclose()
 
@@ -86,29 +80,11 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
 
 
 def serve() -> ASGIApp:
-    """Build what a worker process serves, from the environment; called by uvicorn.
-
-    Ends the process when that fails, with the status that tells uvicorn's supervisor not to try again.
-    """
-    try:
-        return _serve()
-    except Exception as error:  # noqa: BLE001 (a new worker would fail in the same way, again and again)
-        log_bug(logger, error)
-        sys.exit(STARTUP_FAILURE)
-
-
-def _serve() -> ASGIApp:
-    settings = load_settings()
-    configure_logging(settings.log_level)
-    handle_signals()
-    leave_with_parent()
-    app = create_app(settings)
-    # What is here now stays: the collector need not look through it again, and is quick. What a request makes is freed
-    # without its help, but for the frames of errors, so that it may come seldom, and then for the old ones, too.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(5_000, 2, 2)
-    return app
+    """Build the application of a worker process from the environment. uvicorn calls it."""
+    with worker_start():
+        settings = load_settings()
+        configure_logging(settings.log_level)
+        return create_app(settings)
 
 
 def _with_cors(app: ASGIApp, settings: Settings, *, local: bool) -> ASGIApp:

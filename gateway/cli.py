@@ -6,25 +6,18 @@ import socket
 import sys
 from collections.abc import Callable
 from contextlib import closing
-from math import ceil
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import click
 from pydantic import SecretStr
 
 from gateway import __version__
-from gateway.descriptors import TooFewDescriptors, client_connections, raise_limit, tell_limit
+from gateway.server.descriptors import TooFewDescriptors, raise_limit
 from gateway.settings import PREFIX, Settings, SettingsError, load_settings, unknown_variables
 from gateway.sink import open_standard_descriptors, sink_of
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
-
-SHUTDOWN_FACTOR = 3
-"""How many times `GATEWAY_UPSTREAM_TIMEOUT` running requests have to finish when the process is asked to leave: enough
-for three mutations of one document that take all the time there is."""
-KEEP_ALIVE = 75
-"""Seconds that an idle client connection is kept: longer than proxies keep theirs, so that they are who closes."""
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -77,6 +70,7 @@ def dev(data: Path | None) -> None:
     """Serve the gateway in front of an embedded sandbox API: no account, no token, nothing is sent to anyone."""
     from gateway.app import create_app  # noqa: PLC0415 (half a second that `--help` need not wait for)
     from gateway.sandbox import SANDBOX_TOKEN  # noqa: PLC0415
+    from gateway.server.run import run  # noqa: PLC0415
 
     settings = _load()
     limit = _raise_limit()
@@ -94,19 +88,21 @@ def dev(data: Path | None) -> None:
         _say(f"GraphQL and GraphiQL:  {origin}/graphql")
         _say(f"Sandbox REST API:      {origin}/v1.0/linkedIn/invitations  (bearer token: {SANDBOX_TOKEN})")
         _say(f"Sandbox data:          {data or 'in memory, gone with this process'}")
-        _run(app, [public, private], limit, settings)
+        run(app, [public, private], limit, settings)
 
 
 @main.command()
 @_settings(*Settings.model_fields)
 def serve() -> None:
     """Serve the gateway in front of the REST API at GATEWAY_UPSTREAM_URL."""
+    from gateway.server.run import run  # noqa: PLC0415 (as above)
+
     settings = _load()
     limit = _raise_limit()
     _check_tls(settings.upstream_url)
     with closing(_listen(settings.host, settings.port)) as public:
         _say(f"GraphQL at {_origin(public)}/graphql, in front of {settings.upstream_url}")
-        _run("gateway.app:serve", [public], limit, settings, workers=settings.workers)
+        run("gateway.app:serve", [public], limit, settings, workers=settings.workers)
 
 
 @main.command()
@@ -116,11 +112,12 @@ def serve() -> None:
 def sandbox(host: str, port: int, data: Path | None) -> None:
     """Serve the sandbox API alone."""
     from gateway.sandbox import create_app  # noqa: PLC0415 (as above)
+    from gateway.server.run import run  # noqa: PLC0415
 
     limit = _raise_limit()
     with closing(_store(data)) as store, closing(_listen(host, port)) as public:
         _say(f"Sandbox REST API: {_origin(public)}/v1.0/linkedIn/invitations")
-        _run(create_app(store), [public], limit, Settings.model_construct(max_operations=0))
+        run(create_app(store), [public], limit, Settings.model_construct(max_operations=0))
 
 
 @main.command()
@@ -200,40 +197,6 @@ def _listen(host: str, port: int) -> socket.socket:
 def _origin(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _run(
-    app: Any, sockets: list[socket.socket], limit: tuple[int, int], settings: Settings, *, workers: int = 1
-) -> None:
-    import uvicorn  # noqa: PLC0415 (as above)
-
-    from gateway.http.connections import BoundedConnections  # noqa: PLC0415
-    from gateway.server import Server  # noqa: PLC0415
-    from gateway.signals import handle_signals  # noqa: PLC0415
-    from gateway.telemetry import configure_logging  # noqa: PLC0415
-    from gateway.workers import Workers  # noqa: PLC0415
-
-    configure_logging(settings.log_level)
-    handle_signals()
-    tell_limit(*limit, settings.max_operations)
-    config = uvicorn.Config(
-        app,
-        http=cast("Any", BoundedConnections(client_connections())),
-        factory=isinstance(app, str),
-        workers=workers,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        ws="none",
-        lifespan="on",
-        timeout_keep_alive=KEEP_ALIVE,
-        timeout_graceful_shutdown=ceil(SHUTDOWN_FACTOR * settings.upstream_timeout),
-    )
-    if workers > 1:
-        Workers(config, sockets=sockets).run()
-    else:
-        Server(config).run(sockets=sockets)
 
 
 def _raise_limit() -> tuple[int, int]:

@@ -9,12 +9,13 @@ from starlette.types import Receive, Scope
 
 from gateway.engine import DocumentError
 from gateway.errors import ErrorCode, Outcome
-from gateway.http.head import MAX_LENGTH_DIGITS
 
 MAX_BODY = 1_000_000
 """Bytes of a request's body: a document and its variables, with room to spare."""
 MAX_MEDIA_TYPES = 1000
 """Bytes of an `Accept` or `Content-Type` header: what is made of them is kept."""
+MAX_LENGTH_DIGITS = 19
+"""Digits of a Content-Length: more than any body has, and few enough for `int()`."""
 MAX_PARAMETERS = 16
 """Parameters of a URL: GraphQL over HTTP knows four."""
 HANG_UP = "gateway.hang_up"

@@ -12,7 +12,7 @@ from support.raw_http import RawConnection, request
 from support.servers import serve_app
 
 from gateway.app import create_app
-from gateway.http.protocol import HttpProtocol
+from gateway.server.protocol import HttpProtocol
 from gateway.settings import Settings
 
 BODY = b'{"query":"{ __typename }"}'

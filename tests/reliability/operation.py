@@ -113,7 +113,8 @@ def leaving(
 
     `before` is a statement to be executed first.
     """
-    start = f"{before}; from gateway import cli; cli.SHUTDOWN_FACTOR = {limit / UPSTREAM_TIMEOUT}; cli.main()"
+    factor = f"from gateway.server import run; run.SHUTDOWN_FACTOR = {limit / UPSTREAM_TIMEOUT}"
+    start = f"{before}; {factor}; from gateway import cli; cli.main()"
     words = ["serve", "--port", "0", "--workers", str(workers), "--shutdown-delay", str(delay)]
     process = subprocess.Popen(
         [

@@ -36,7 +36,7 @@ def test_after_sigterm_only_readyz_is_red_until_the_delay_is_over(workers: int, 
         gateway.send(signal.SIGTERM, group=group)
         assert {gateway.get("/healthz").status_code for _ in range(ASKED)} == {200}
         assert [gateway.create(str(number)) for number in range(ASKED)] == [True] * ASKED
-        assert gateway.get("/readyz").text == "leaving\n"
+        assert gateway.get("/readyz").text == "shutting down\n"
         gateway.send(signal.SIGINT, group=True)
         gateway.left()
         assert not gateway.accepts()

@@ -93,7 +93,9 @@ def test_workers_finish_what_runs_and_leave_when_their_supervisor_is_killed() ->
 
 def test_a_worker_whose_supervisor_died_before_it_could_serve_leaves_too() -> None:
     need(CAN_BE_WATCHED, "there is no /proc to see the worker in")
-    worker = "from gateway.workers import leave_with_parent; leave_with_parent(); import time; time.sleep(10_000)"
+    worker = (
+        "from gateway.server.workers import leave_with_parent; leave_with_parent(); import time; time.sleep(10_000)"
+    )
     parent = (
         "import multiprocessing, os\n"
         "if __name__ == '__main__':\n"

@@ -13,10 +13,10 @@ from typing import cast
 import httptools
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from gateway.http.deadlines import DeadlineProtocol
-from gateway.http.head import BadHead, check_head
 from gateway.http.request import HANG_UP
-from gateway.http.writer import Writer
+from gateway.server.deadlines import DeadlineProtocol
+from gateway.server.head import BadHead, check_head
+from gateway.server.writer import Writer
 
 MAX_HEAD = 65_536
 """Maximum bytes of a request's line and headers, and of its trailers; other servers allow 8 to 64 KiB."""

@@ -3,8 +3,7 @@
 import re
 from functools import lru_cache
 
-MAX_LENGTH_DIGITS = 19
-"""Digits of a Content-Length: more than any body has, and few enough for `int()`."""
+from gateway.http.request import MAX_LENGTH_DIGITS
 
 _HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Za-z:.\-._~!$&'()*+,;=]+\])(?::[0-9]*)?")
 

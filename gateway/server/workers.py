@@ -9,7 +9,7 @@ import threading
 from uvicorn import Config
 from uvicorn.supervisors import Multiprocess
 
-from gateway.signals import IGNORED, SHUTDOWN
+from gateway.server.signals import IGNORED, SHUTDOWN
 
 
 class Workers(Multiprocess):

@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from uvicorn.server import ServerState
 
-from gateway.descriptors import REFUSALS
 from gateway.errors import ErrorCode, Outcome
-from gateway.http.protocol import HttpProtocol
+from gateway.server.descriptors import REFUSALS
+from gateway.server.protocol import HttpProtocol
 
 LINGER = 2.0
 """Seconds that a refused client has to read its answer."""

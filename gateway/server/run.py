@@ -1,0 +1,86 @@
+"""Runs an application on its sockets until the process is told to stop."""
+
+import gc
+import logging
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+from typing import cast
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.config import STARTUP_FAILURE
+
+from gateway.server.connections import BoundedConnections
+from gateway.server.descriptors import client_connections, tell_limit
+from gateway.server.shutdown import Server
+from gateway.server.signals import handle_signals
+from gateway.server.workers import Workers, leave_with_parent
+from gateway.settings import Settings
+from gateway.telemetry import configure_logging, log_bug
+
+SHUTDOWN_FACTOR = 3
+"""Time that running requests have to finish at shutdown, as a multiple of `GATEWAY_UPSTREAM_TIMEOUT`: enough for a
+document of three mutations that each take all of theirs."""
+KEEP_ALIVE = 75
+"""Seconds that an idle client connection is kept: longer than a proxy keeps its own, so that the proxy closes first."""
+
+_logger = logging.getLogger("gateway.start")
+
+
+def run(
+    app: ASGIApp | str,
+    sockets: list[socket.socket],
+    limit: tuple[int, int],
+    settings: Settings,
+    *,
+    workers: int = 1,
+) -> None:
+    """Serve until a signal ends it. `limit` is the limit of open files before and after it was raised.
+
+    A string names a function that builds the application in each worker process.
+    """
+    configure_logging(settings.log_level)
+    handle_signals()
+    tell_limit(*limit, settings.max_operations)
+    config = uvicorn.Config(
+        cast("str", app),
+        http=cast("type", BoundedConnections(client_connections())),
+        factory=isinstance(app, str),
+        workers=workers,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        ws="none",
+        lifespan="on",
+        timeout_keep_alive=KEEP_ALIVE,
+        timeout_graceful_shutdown=ceil(SHUTDOWN_FACTOR * settings.upstream_timeout),
+    )
+    if workers > 1:
+        Workers(config, sockets=sockets).run()
+    else:
+        Server(config).run(sockets=sockets)
+
+
+@contextmanager
+def worker_start() -> Iterator[None]:
+    """Prepare a worker process around the building of its application.
+
+    When that fails, exit with the status that tells uvicorn's supervisor not to try again: a new worker would fail in
+    the same way.
+    """
+    handle_signals()
+    leave_with_parent()
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 (whatever it is, a new worker would meet it, too)
+        log_bug(_logger, error)
+        sys.exit(STARTUP_FAILURE)
+    # The objects made so far stay: the garbage collector need not visit them again. Requests create few cycles, so
+    # collect rarely.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(5_000, 2, 2)
