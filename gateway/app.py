@@ -1,7 +1,7 @@
 """The parts, put together."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -13,7 +13,7 @@ from gateway.engine import Engine
 from gateway.http import GraphQLEndpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import Health
-from gateway.invitations import InvitationsClient
+from gateway.invitations import Caller, InvitationsClient
 from gateway.schema import Context, create_schema
 from gateway.server.descriptors import UPSTREAM_CONNECTIONS, client_connections
 from gateway.server.run import worker_start
@@ -42,10 +42,10 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
     client = InvitationsClient(
         transport, url=settings.upstream_url, timeout=settings.upstream_timeout, update_path=settings.update_path
     )
-    default_authorization = f"Bearer {sandbox.SANDBOX_TOKEN}" if store else None
+    sandbox_headers = {b"authorization": b"Bearer " + sandbox.SANDBOX_TOKEN.encode()}
 
-    def context(authorization: str | None) -> Context:
-        return Context(client, default_authorization if authorization is None else authorization)
+    def context(headers: Mapping[bytes, bytes]) -> Context:
+        return Context(client.for_caller(Caller.read({**sandbox_headers, **headers} if store else headers)))
 
     health = Health()
     graphiql = GraphiQL(upstream=settings.upstream_url, sandbox=store is not None) if settings.playground else None

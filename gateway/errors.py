@@ -42,9 +42,13 @@ class GatewayError(Exception):
     Everything else that is raised reaches the client as `INTERNAL_SERVER_ERROR` and says nothing more.
     """
 
-    def __init__(self, code: ErrorCode, message: str, **details: str | int | None) -> None:
+    def __init__(
+        self, code: ErrorCode, message: str, outcome: Outcome | None = None, **details: str | int | None
+    ) -> None:
         super().__init__(message)
         self.code = code
+        self.outcome = outcome
+        """What became of the mutation that failed; clients see it for mutations only."""
         self.extensions: dict[str, object] = {
             "code": code.value,
             **{name: value for name, value in details.items() if value is not None},

@@ -8,7 +8,7 @@ from strawberry.exceptions import StrawberryInputCoercionError
 
 from gateway.engine.limits import Limits
 from gateway.engine.redact import Redactor, SchemaNames, redact_syntax_error
-from gateway.errors import ErrorCode, Outcome
+from gateway.errors import ErrorCode, GatewayError, Outcome
 from gateway.telemetry import log_bug
 
 logger = logging.getLogger("gateway.engine")
@@ -94,8 +94,9 @@ def _field_error(error: GraphQLError, redact: Redactor, *, mutation: bool) -> Fo
     outcome = Outcome.UNKNOWN if len(error.path or ()) == 1 else Outcome.APPLIED
     extensions = error.extensions or {}
     if extensions.get("code") in ErrorCode.__members__:
-        if mutation and extensions.get("outcome") not in Outcome.__members__:
-            extensions = {**extensions, "outcome": outcome.value}
+        if mutation:
+            told = error.original_error.outcome if isinstance(error.original_error, GatewayError) else None
+            extensions = {**extensions, "outcome": (told or outcome).value}
         return {**error.formatted, "extensions": extensions}
     if _is_input_error(error):
         return _formatted(

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -47,11 +47,11 @@ class GraphQLEndpoint:
         self,
         engine: Engine,
         *,
-        context: Callable[[str | None], object],
+        context: Callable[[Mapping[bytes, bytes]], object],
         playground: Callable[[], Response] | None = None,
         max_operations: int = 1000,
     ) -> None:
-        """Take what makes a resolver's context from an `Authorization` header, the playground's page, and a bound.
+        """Take what makes a resolver's context from a request's headers, the playground's page, and a bound.
 
         While `max_operations` are running or waiting for the upstream, no other is begun.
         """
@@ -117,7 +117,7 @@ class GraphQLEndpoint:
         note(scope, kind=operation.kind, operation=(operation.name or "-")[:MAX_LOGGED_NAME])
         if operation.kind == "mutation" and scope["method"] == "GET":
             raise Refusal(405, "A mutation must be sent by POST.", ((b"allow", b"POST"),))
-        context = self._context(headers.authorization)
+        context = self._context(headers.fields)
         if operation.kind == "mutation":
             return await _run_to_the_end(operation.execute(request.variables, context))
         with _ClientWatch(scope, receive):

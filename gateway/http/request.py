@@ -55,10 +55,10 @@ class Disconnected(Exception):  # noqa: N818 (as Starlette names it)
 
 
 class Headers(msgspec.Struct, frozen=True):
-    """What the endpoint looks at in a request's head; an empty text is a header that is not there."""
+    """A request's headers, and those that the endpoint looks at; an empty text is a header that is not there."""
 
+    fields: dict[bytes, bytes]
     accept: str
-    authorization: str | None
     content_type: str
     content_encoding: bytes
     content_length: int
@@ -95,10 +95,9 @@ def read_headers(scope: Scope) -> Headers:
     if len(accept) > MAX_MEDIA_TYPES or len(content_type) > MAX_MEDIA_TYPES:
         raise Refusal(431, f"Accept and Content-Type must be {MAX_MEDIA_TYPES} bytes at the most.")
     length = found.get(b"content-length", b"")
-    authorization = found.get(b"authorization")
     return Headers(
+        fields=found,
         accept=accept.decode("latin-1"),
-        authorization=None if authorization is None else authorization.decode("latin-1"),
         content_type=content_type.decode("latin-1"),
         content_encoding=found.get(b"content-encoding", b"identity").lower(),
         content_length=int(length) if length.isdigit() and len(length) <= MAX_LENGTH_DIGITS else 0,

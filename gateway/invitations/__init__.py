@@ -1,6 +1,7 @@
 """The REST API behind the gateway: requests, answers, errors and retries."""
 
-from gateway.invitations.client import COLLECTION, InvitationsClient
+from gateway.invitations.caller import Caller
+from gateway.invitations.client import COLLECTION, CallerClient, InvitationsClient
 from gateway.invitations.failures import InvitationsError
 from gateway.invitations.model import (
     INT64_MAX,
@@ -19,6 +20,8 @@ __all__ = [
     "COLLECTION",
     "INT64_MAX",
     "INT64_MIN",
+    "Caller",
+    "CallerClient",
     "InvitationMessage",
     "InvitationMessageBody",
     "InvitationSlice",

@@ -10,11 +10,12 @@ import httpx
 import msgspec
 
 from gateway.errors import ErrorCode, Outcome
+from gateway.invitations.caller import Caller
 from gateway.invitations.correlation import Answer
 from gateway.invitations.failures import InvitationsError, unaddressable
 from gateway.invitations.model import InvitationV2, InvitationV2Body, decode_invitation, decode_page
 from gateway.invitations.paging import InvitationSlice, Position, slice_page
-from gateway.invitations.rest import Call, RestClient, bearer
+from gateway.invitations.rest import Call, RestClient
 
 COLLECTION = "/linkedIn/invitations"
 
@@ -23,22 +24,39 @@ MAX_EMPTY_PAGES = 10
 
 
 class InvitationsClient:
-    """Speaks to one invitations API on behalf of the callers whose `Authorization` it is given.
-
-    Every call raises InvitationsError when it fails; the error of a create or update tells the outcome.
-    """
+    """The address of one invitations API, and the time that its calls may take."""
 
     def __init__(
         self, transport: httpx.AsyncBaseTransport, *, url: str, timeout: float = 10.0, update_path: str = COLLECTION
     ) -> None:
-        """Take the API's base URL, the seconds that one call may last, all tries together, and the path of updates."""
-        self._rest = RestClient(transport, url=url)
-        self._timeout = timeout
-        base = url.rstrip("/")
-        self._collection = urlsplit(base + COLLECTION)
-        self._update_path = urlsplit(base).path + update_path
+        """`timeout` is in seconds, for all tries of a call together. `update_path` is the path of updates in the API.
 
-    async def create(self, body: InvitationV2Body, authorization: str | None) -> InvitationV2:
+        Where the path has `{id}`, the id of the invitation stands there, and not in the body.
+        """
+        base = url.rstrip("/")
+        self.rest = RestClient(transport, url=url)
+        self.timeout = timeout
+        self.collection = urlsplit(base + COLLECTION)
+        self.update_path = urlsplit(base).path + update_path
+
+    def for_caller(self, caller: Caller) -> "CallerClient":
+        """Return a client that calls the API on behalf of this caller."""
+        return CallerClient(self, caller)
+
+
+class CallerClient:
+    """The invitations API, called on behalf of one caller.
+
+    Every call raises InvitationsError when it fails; for a create or an update, its outcome tells whether it was done.
+    """
+
+    __slots__ = ("_api", "_caller")
+
+    def __init__(self, api: InvitationsClient, caller: Caller) -> None:
+        self._api = api
+        self._caller = caller
+
+    async def create(self, body: InvitationV2Body) -> InvitationV2:
         """`POST` a new invitation."""
 
         def read(answer: Answer) -> InvitationV2:
@@ -48,33 +66,48 @@ class InvitationsClient:
                 answer.require(body.tracking_id, created.tracking_id)
             return created
 
+        call = Call("POST", self._api.collection.path, self._caller, self._deadline(), msgspec.json.encode(body))
         try:
-            call = Call("POST", self._collection.path, authorization, self._deadline(), msgspec.json.encode(body))
-            return await self._rest.send(call, read)
+            return await self._api.rest.send(call, read)
         except InvitationsError as error:
-            raise error.with_outcome().with_tracking_id(body.tracking_id) from None
+            raise error.with_tracking_id(body.tracking_id) from None
 
-    async def update(self, id: str, changes: InvitationV2Body, authorization: str | None) -> InvitationV2:
+    async def update(self, id: str, changes: InvitationV2Body) -> InvitationV2:
         """`PATCH` an invitation; what is not in the changes stays as it is."""
+        deadline = self._deadline()
+        segment = _path_segment(id)
+        if segment is None:
+            self._caller.headers()  # a missing token is the first thing to mend
+            raise unaddressable()
+        if "{id}" not in self._api.update_path:
+            changes = msgspec.structs.replace(changes, id=id)
+        path = self._api.update_path.replace("{id}", segment)
+        updated = await self._api.rest.send(
+            Call("PATCH", path, self._caller, deadline, msgspec.json.encode(changes)),
+            lambda answer: None if answer.status == 204 else _invitation(answer, id),
+        )
+        if updated is not None:
+            return updated
         try:
-            return await self._update(id, changes, authorization)
+            return await self._get(id, segment, deadline)
         except InvitationsError as error:
-            raise error.with_outcome() from None
+            error.outcome = Outcome.APPLIED
+            raise
 
-    async def get(self, id: str, authorization: str | None) -> InvitationV2 | None:
+    async def get(self, id: str) -> InvitationV2 | None:
         """`GET` an invitation; None where there is none."""
         segment = _path_segment(id)
         if segment is None:
-            bearer(authorization)
+            self._caller.headers()
             return None
         try:
-            return await self._get(id, segment, authorization, self._deadline())
+            return await self._get(id, segment, self._deadline())
         except InvitationsError as error:
             if error.code is ErrorCode.NOT_FOUND:
                 return None
             raise
 
-    async def page(self, first: int, after: Position | None, authorization: str | None) -> InvitationSlice:
+    async def page(self, first: int, after: Position | None) -> InvitationSlice:
         """`GET` the list from `after` on: at most `first` invitations, all from one page.
 
         Empty pages that link on are followed, `MAX_EMPTY_PAGES` at most.
@@ -83,48 +116,25 @@ class InvitationsClient:
         start = after or Position(f"$top={first}")
         seen: list[object] = []
         while True:
-            found = await self._page(first, start, authorization, deadline, seen)
+            found = await self._page(first, start, deadline, seen)
             if found.nodes or not found.has_next or len(seen) == MAX_EMPTY_PAGES:
                 return found
             seen.append(start.page())
             start = found.end
 
-    async def _page(
-        self, first: int, start: Position, authorization: str | None, deadline: float, seen: list[object]
-    ) -> InvitationSlice:
-        target = f"{self._collection.path}?{start.query}"
-        return await self._rest.send(
-            Call("GET", target, authorization, deadline),
-            lambda answer: slice_page(decode_page(answer.content), start, first, self._collection, seen),
+    async def _page(self, first: int, start: Position, deadline: float, seen: list[object]) -> InvitationSlice:
+        collection = self._api.collection
+        return await self._api.rest.send(
+            Call("GET", f"{collection.path}?{start.query}", self._caller, deadline),
+            lambda answer: slice_page(decode_page(answer.content), start, first, collection, seen),
         )
 
-    async def _update(self, id: str, changes: InvitationV2Body, authorization: str | None) -> InvitationV2:
-        deadline = self._deadline()
-        segment = _path_segment(id)
-        if segment is None:
-            bearer(authorization)
-            raise unaddressable()
-        if "{id}" not in self._update_path:
-            changes = msgspec.structs.replace(changes, id=id)
-        path = self._update_path.replace("{id}", segment)
-        updated = await self._rest.send(
-            Call("PATCH", path, authorization, deadline, msgspec.json.encode(changes)),
-            lambda answer: None if answer.status == 204 else _invitation(answer, id),
-        )
-        if updated is not None:
-            return updated
-        try:
-            return await self._get(id, segment, authorization, deadline)
-        except InvitationsError as error:
-            error.outcome = Outcome.APPLIED
-            raise
-
-    async def _get(self, id: str, segment: str, authorization: str | None, deadline: float) -> InvitationV2:
-        call = Call("GET", f"{self._collection.path}/{segment}", authorization, deadline)
-        return await self._rest.send(call, lambda answer: _invitation(answer, id))
+    async def _get(self, id: str, segment: str, deadline: float) -> InvitationV2:
+        call = Call("GET", f"{self._api.collection.path}/{segment}", self._caller, deadline)
+        return await self._api.rest.send(call, lambda answer: _invitation(answer, id))
 
     def _deadline(self) -> float:
-        return asyncio.get_running_loop().time() + self._timeout
+        return asyncio.get_running_loop().time() + self._api.timeout
 
 
 def _invitation(answer: Answer, id: str) -> InvitationV2:

@@ -57,16 +57,9 @@ class InvitationsError(GatewayError):
     def __init__(
         self, code: ErrorCode, message: str, outcome: Outcome, *, sent: bool = True, **details: str | int | None
     ) -> None:
-        super().__init__(code, message, **details)
-        self.outcome = outcome
-        """What became of the request, were it a mutation."""
+        super().__init__(code, message, outcome, **details)
         self.sent = sent
         """Whether the request was sent, or may have been."""
-
-    def with_outcome(self) -> "InvitationsError":
-        """Return the error of a mutation: one that shows the client its outcome."""
-        self.extensions["outcome"] = self.outcome.value
-        return self
 
     def with_tracking_id(self, sent: object) -> "InvitationsError":
         """Return the error of a create: one that shows the client what to look for, if anything was sent."""

@@ -1,23 +1,22 @@
 """One REST call: its requests, one after the other, until there is an answer that counts."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from logging import DEBUG
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 import msgspec
 
 from gateway import __version__
+from gateway.invitations.caller import Caller
 from gateway.invitations.correlation import Answer, ForeignAnswer, is_confirmed, require_own
 from gateway.invitations.failures import (
     InvitationsError,
     answered,
     foreign,
     unanswered,
-    unauthenticated,
     unusable,
 )
 from gateway.invitations.graph_error import read_graph_error
@@ -31,10 +30,8 @@ SHARE = 0.5
 """Of the time that is left, what may pass in line for a connection, and what may pass while one is made: one that comes
 later would seldom be of use, and what the API then did for it, it would not do for another."""
 
-_BEARER = re.compile(r"bearer +[A-Za-z0-9\-._~+/]+=*", re.ASCII | re.IGNORECASE)
-"""RFC 6750, section 2.1. No other credential is passed on: one meant for somebody else must not reach the API."""
-
 _T = TypeVar("_T")
+_Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -45,7 +42,7 @@ class Call(msgspec.Struct, frozen=True):
 
     method: str
     target: str
-    authorization: str | None
+    caller: Caller
     deadline: float
     body: bytes | None = None
 
@@ -54,19 +51,8 @@ class Call(msgspec.Struct, frozen=True):
         return f"Call({self.method})"
 
 
-def bearer(authorization: str | None) -> str:
-    """Return the value of an `Authorization` header that holds a bearer token, without the whitespace around it.
-
-    Raises InvitationsError for others.
-    """
-    value = "" if authorization is None else authorization.strip(" \t")  # RFC 9112, section 5.1
-    if not _BEARER.fullmatch(value):
-        raise unauthenticated()
-    return value
-
-
 class RestClient:
-    """Sends requests to one origin, each in the name of the caller whose bearer token it is given."""
+    """Sends requests to one origin, each on behalf of a caller."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport, *, url: str) -> None:
         """Take the base URL; only its scheme, host and port are looked at."""
@@ -87,12 +73,12 @@ class RestClient:
         belongs to another request. Raises InvitationsError when there is no bearer token, no answer, or one that is
         not a success that `read` accepts.
         """
-        authorization = bearer(call.authorization)
+        callers_headers = call.caller.headers()
         tries = 1
         new_connection = sent = False
         while True:
             try:
-                return await self._try(call, authorization, read, tries, new_connection=new_connection)
+                return await self._try(call, callers_headers, read, tries, new_connection=new_connection)
             except _TryFailedError as failed:
                 retry = failed.retry
                 sent = failed.error.sent = failed.error.sent or sent
@@ -106,10 +92,10 @@ class RestClient:
             await asyncio.sleep(pause)
 
     async def _try(
-        self, call: Call, authorization: str, read: Callable[[Answer], _T], number: int, *, new_connection: bool
+        self, call: Call, callers_headers: _Headers, read: Callable[[Answer], _T], number: int, *, new_connection: bool
     ) -> _T:
         this = Try(call.method, number, _now(), new_uuid())
-        request = self._request(call, authorization, this)
+        request = self._request(call, callers_headers, this)
         if new_connection:
             request.extensions["new_connection"] = True
         try:
@@ -140,10 +126,10 @@ class RestClient:
             return error.response, b""
         return response, response.content if response.is_closed else await _read_body(response)
 
-    def _request(self, call: Call, authorization: str, this: Try) -> httpx.Request:
+    def _request(self, call: Call, callers_headers: _Headers, this: Try) -> httpx.Request:
         headers = [
             *self._headers,
-            (b"Authorization", authorization.encode("ascii")),
+            *callers_headers,
             (b"client-request-id", this.client_request_id.encode("ascii")),
         ]
         body = call.body or b""

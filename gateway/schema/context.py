@@ -5,16 +5,14 @@ from dataclasses import dataclass, field
 
 import strawberry
 
-from gateway.invitations import InvitationsClient, InvitationV2
+from gateway.invitations import CallerClient, InvitationV2
 
 
 @dataclass(slots=True)
 class Context:
-    """One GraphQL request: in whose name it speaks, and what it has already read."""
+    """One GraphQL request: the API as its caller sees it, and what it has already read."""
 
-    invitations: InvitationsClient
-    authorization: str | None = field(repr=False)
-    """The value of the `Authorization` header, to be passed on and never shown."""
+    invitations: CallerClient
     _reads: dict[str, asyncio.Future[InvitationV2 | None]] = field(default_factory=dict, repr=False)
 
     async def invitation(self, id: str) -> InvitationV2 | None:
@@ -23,7 +21,7 @@ class Context:
             return await asyncio.shield(read)
         read = self._reads[id] = asyncio.get_running_loop().create_future()
         try:
-            invitation = await self.invitations.get(id, self.authorization)
+            invitation = await self.invitations.get(id)
         except BaseException as error:
             if isinstance(error, asyncio.CancelledError):
                 read.cancel()

@@ -15,7 +15,7 @@ from gateway.schema.types import InvitationV2
 async def _create_invitation(
     info: Info, input: Annotated[CreateInvitationInput, strawberry.argument(description="The new invitation.")]
 ) -> rest.InvitationV2:
-    return await info.context.invitations.create(new_invitation(input), info.context.authorization)
+    return await info.context.invitations.create(new_invitation(input))
 
 
 async def _update_invitation(
@@ -28,7 +28,7 @@ async def _update_invitation(
             "`input` must hold at least one property to change beside `id`.",
             outcome=Outcome.NOT_APPLIED,
         )
-    return await info.context.invitations.update(input.id, body, info.context.authorization)
+    return await info.context.invitations.update(input.id, body)
 
 
 @strawberry.type(description="What can be changed. The mutations of one document run one after the other.")

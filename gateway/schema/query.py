@@ -39,7 +39,7 @@ async def _invitations(
     if not 1 <= count <= MAX_FIRST:
         raise GatewayError(ErrorCode.BAD_USER_INPUT, f"`first` must be 1 to {MAX_FIRST}.")
     position = None if after is None or after is strawberry.UNSET else _position(after)
-    found = await info.context.invitations.page(count, position, info.context.authorization)
+    found = await info.context.invitations.page(count, position)
     return Connection(found, has_previous_page=position is not None)
 
 

@@ -69,7 +69,7 @@ class Instant:
 
 
 def context() -> Context:
-    return Context(cast("rest.InvitationsClient", INSTANT), "Bearer x")
+    return Context(cast("rest.CallerClient", INSTANT))
 
 
 INSTANT = Instant()

@@ -22,6 +22,7 @@ from gateway.engine import Engine
 from gateway.http import GraphQLEndpoint
 from gateway.invitations import (
     COLLECTION,
+    Caller,
     InvitationMessageBody,
     InvitationsClient,
     InvitationV2Body,
@@ -41,6 +42,7 @@ LAYERS = (
 TURNS = 5
 """How often each measurement is repeated in this process; the quickest counts, which others disturbed the least."""
 
+CALLER = Caller(AUTHORIZATION.encode())
 Task = Callable[[], Awaitable[object]]
 Breakdown = dict[str, list[float]]
 """By the operation's name: CPU microseconds up to each layer, that of the layers below included."""
@@ -60,7 +62,7 @@ class _Parts:
         transport = Transport(max_response_bytes=MAX_RESPONSE)
         client = InvitationsClient(transport, url=upstream_url)
         engine = Engine(create_schema())
-        endpoint = GraphQLEndpoint(engine, context=lambda authorization: Context(client, authorization))
+        endpoint = GraphQLEndpoint(engine, context=lambda headers: Context(client.for_caller(Caller.read(headers))))
         return cls(transport, client, engine, endpoint)
 
 
@@ -84,7 +86,7 @@ async def _inside(url: str, log: Path, seconds: float, breakdown: Breakdown) -> 
         operation.check(await ask(app, body))
 
         async def executed(operation: Operation = operation) -> object:
-            context = Context(parts.client, AUTHORIZATION)
+            context = Context(parts.client.for_caller(CALLER))
             return await parts.engine.prepare(operation.query, None).execute(operation.variables, context)
 
         tasks: list[Task] = [
@@ -126,9 +128,9 @@ def _call(client: InvitationsClient, operation: Operation) -> Task:
         tracking_id=INPUT["trackingId"],
     )
     calls: dict[str, Task] = {
-        "M": lambda: client.create(body, AUTHORIZATION),
-        "Q1": lambda: client.get(ID, AUTHORIZATION),
-        "QL": lambda: client.page(20, None, AUTHORIZATION),
+        "M": lambda: client.for_caller(CALLER).create(body),
+        "Q1": lambda: client.for_caller(CALLER).get(ID),
+        "QL": lambda: client.for_caller(CALLER).page(20, None),
     }
     return calls[operation.name]
 

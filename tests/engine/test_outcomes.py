@@ -14,7 +14,7 @@ ENGINE = Engine(create_schema())
 class Failing(Outcomes):
     """Fails at the root or below it, with an error that is meant for the client."""
 
-    def __init__(self, *, below: bool, outcome: Outcome | str | None) -> None:
+    def __init__(self, *, below: bool, outcome: Outcome | None) -> None:
         self._below = below
         self._error = GatewayError(ErrorCode.CONFLICT, "No.", status=409, outcome=outcome)
 
@@ -32,13 +32,12 @@ class Failing(Outcomes):
     ("below", "said", "told"),
     [
         (False, None, "UNKNOWN"),
-        (False, "NONSENSE", "UNKNOWN"),
         (False, Outcome.NOT_APPLIED, "NOT_APPLIED"),
         (False, Outcome.APPLIED, "APPLIED"),
         (True, None, "APPLIED"),
     ],
 )
-def test_a_coded_error_of_a_mutation_tells_its_outcome(below: bool, said: Outcome | str | None, told: str) -> None:
+def test_a_coded_error_of_a_mutation_tells_its_outcome(below: bool, said: Outcome | None, told: str) -> None:
     failing = Failing(below=below, outcome=said)
     text = "mutation { update(id: 1) { shout } }"
     for _ in range(3):
@@ -46,7 +45,6 @@ def test_a_coded_error_of_a_mutation_tells_its_outcome(below: bool, said: Outcom
         (error,) = result.errors
         assert error["message"] == "No."
         assert error["extensions"] == {"code": "CONFLICT", "status": 409, "outcome": told}
-    assert failing._error.extensions.get("outcome") == said
 
 
 @pytest.mark.parametrize("below", [False, True])

@@ -424,7 +424,7 @@ def break_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError(SECRET)
 
     for name in ("create", "update", "get", "page"):
-        monkeypatch.setattr(f"gateway.invitations.client.InvitationsClient.{name}", bug)
+        monkeypatch.setattr(f"gateway.invitations.client.CallerClient.{name}", bug)
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())

@@ -12,7 +12,7 @@ from support.invitations_upstream import InvitationsUpstream, Request, always, j
 from support.operations import CREATE, GET, MUTATIONS, OPERATIONS, QUERIES, UPDATE, Operation
 from support.scripted_upstream import Script, ScriptedUpstream, UpstreamConnection, answer
 
-from gateway.invitations import InvitationsError
+from gateway.invitations import Caller, InvitationsError
 from gateway.invitations.rest import Call, RestClient
 
 Answer = Callable[[Request], bytes]
@@ -231,7 +231,7 @@ class Discarding(httpx.AsyncBaseTransport):
 def test_the_connection_of_a_foreign_answer_is_closed_and_not_used_again(method: str) -> None:
     async def send() -> bytes:
         deadline = asyncio.get_running_loop().time() + LIMIT
-        call = Call(method, "/x", TOKEN, deadline)
+        call = Call(method, "/x", Caller(TOKEN.encode()), deadline)
         return await RestClient(transport, url="http://127.0.0.1:1").send(call, lambda found: found.content)
 
     stale: dict[str, Any] = {"headers": {"client-request-id": str(uuid4())}}

@@ -14,7 +14,7 @@ from support.invitations_upstream import InvitationsUpstream, Reply, Request, al
 from support.operations import CREATE, GET, LIST, MUTATIONS, OPERATIONS, QUERIES, UPDATE, Operation
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
 
-from gateway.invitations import InvitationsError
+from gateway.invitations import Caller, InvitationsError
 from gateway.invitations.rest import Call, RestClient
 from gateway.transport import Transport
 
@@ -277,7 +277,7 @@ def test_a_method_that_changes_something_is_not_repeated_although_it_has_no_body
     async def send(url: str) -> None:
         loop = asyncio.get_running_loop()
         async with Transport(max_response_bytes=100_000) as transport:
-            call = Call(method, "/x", TOKEN, loop.time() + LIMIT)
+            call = Call(method, "/x", Caller(TOKEN.encode()), loop.time() + LIMIT)
             await RestClient(transport, url=url).send(call, lambda answer: answer.content)
 
     with InvitationsUpstream(replying(failure, GOOD)) as upstream:

@@ -8,8 +8,7 @@ from support.invitations_upstream import InvitationsUpstream, always, json_answe
 from support.operations import OPERATIONS, Operation
 from support.raw_http import RawConnection, request
 
-from gateway.invitations import InvitationsError
-from gateway.invitations.rest import bearer
+from gateway.invitations import Caller, InvitationsError
 
 GOOD = json_answer(200, {"id": "1", "value": []})
 
@@ -74,7 +73,7 @@ def test_whitespace_around_the_token_is_legal_and_not_sent_on(
 @pytest.mark.parametrize("value", ["Bearer \u00a0t", "Bearer t\u00a0", "Bearer\tt", "Bearer t\x0b", "\t"])
 def test_other_whitespace_is_no_part_of_a_token(value: str) -> None:
     with pytest.raises(InvitationsError):
-        bearer(value)
+        Caller(value.encode("latin-1")).headers()
 
 
 def test_each_request_speaks_with_its_own_token(gateway: Gateway, upstream: InvitationsUpstream) -> None:

@@ -1,6 +1,6 @@
 """A bug of ours is answered, logged by its place, and tells nobody what was at hand."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import httpx
 import pytest
@@ -21,8 +21,8 @@ SECRET = "Jane-Doe-4711"
 def broken() -> Iterator[str]:
     """Serve an endpoint with a bug, and give its URL."""
 
-    def fail(authorization: str | None) -> object:
-        raise RuntimeError(f"{SECRET} {authorization}")
+    def fail(headers: Mapping[bytes, bytes]) -> object:
+        raise RuntimeError(f"{SECRET} {headers}")
 
     endpoint = GraphQLEndpoint(Engine(create_schema()), context=fail)
     with serve_app(Starlette(routes=[Route("/graphql", endpoint)])) as url:
@@ -62,7 +62,7 @@ def test_a_result_that_cannot_be_written_is_a_500_and_a_mutation_is_unknown(
     query = type("Query", (), {"anything": strawberry.field(resolver=anything)})
     mutation = type("Mutation", (), {"anything": strawberry.field(resolver=anything)})
     schema = strawberry.Schema(strawberry.type(query), strawberry.type(mutation))
-    endpoint = GraphQLEndpoint(Engine(schema), context=lambda authorization: authorization)
+    endpoint = GraphQLEndpoint(Engine(schema), context=lambda headers: headers)
     with serve_app(Starlette(routes=[Route("/graphql", endpoint)])) as url:
         for text, told in (("mutation { anything }", {"outcome": "UNKNOWN"}), ("{ anything }", {})):
             response = client.post(f"{url}/graphql", json={"query": text})

@@ -1,6 +1,7 @@
 """A refusal of what is, or may be, a mutation says that nothing was applied: a client may send it again."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -96,8 +97,8 @@ def test_a_refusal_of_what_is_no_mutation_says_no_outcome(data: bytes, scripted:
 
 
 def test_a_bug_before_a_mutation_begins_says_not_applied() -> None:
-    def fail(authorization: str | None) -> object:
-        raise RuntimeError(authorization)
+    def fail(headers: Mapping[bytes, bytes]) -> object:
+        raise RuntimeError(headers)
 
     endpoint = GraphQLEndpoint(Engine(create_schema()), context=fail)
     with serve_app(Starlette(routes=[Route("/graphql", endpoint)])) as url:

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 from support.gateway import LIMIT
 
-from gateway.invitations import InvitationsClient, InvitationV2
+from gateway.invitations import CallerClient, InvitationV2
 from gateway.schema import Context
 
 
@@ -19,13 +19,13 @@ class Client:
         self.reads = 0
         self.result: asyncio.Future[InvitationV2 | None] = asyncio.get_running_loop().create_future()
 
-    async def get(self, _id: str, _authorization: str | None) -> InvitationV2 | None:
+    async def get(self, _id: str) -> InvitationV2 | None:
         self.reads += 1
         return await self.result
 
 
 def reading(client: Client) -> Context:
-    return Context(cast("InvitationsClient", client), "Bearer of-the-test")
+    return Context(cast("CallerClient", client))
 
 
 async def begun(work: Coroutine[Any, Any, InvitationV2 | None]) -> asyncio.Task[InvitationV2 | None]:

@@ -14,6 +14,7 @@ from support.scripted_upstream import Script, ScriptedUpstream, answer, answerin
 from support.transports import LOOPS, Run, request_to, until
 from support.upstream_faults import FAULTS, HANGING, LOST, dripping
 
+from gateway.invitations import Caller
 from gateway.invitations.failures import CERTAINLY_NOT_SENT
 from gateway.invitations.rest import Call, RestClient
 from gateway.transport.transport import ResponseTooLarge, Transport
@@ -66,7 +67,7 @@ def test_a_request_goes_through_a_tunnel_in_which_the_proxy_sees_no_token(
         loop = asyncio.get_running_loop()
         async with Transport(max_response_bytes=LIMIT, ssl_context=certificates.client, proxy=proxy.url) as transport:
             rest = RestClient(transport, url=upstream.url)
-            call = Call("POST", "/v1.0/linkedIn/invitations", TOKEN, loop.time() + 30, b"{}")
+            call = Call("POST", "/v1.0/linkedIn/invitations", Caller(TOKEN.encode()), loop.time() + 30, b"{}")
             return await rest.send(call, lambda answer: answer.content)
 
     with ScriptedUpstream(answering(answer(201, b'{"id":"1"}')), tls=certificates.server) as upstream:
