@@ -5,20 +5,16 @@ of a new invitation is `null` the same as absent.
 """
 
 from time import time_ns
-from typing import TypeVar
+from typing import Any
 from uuid import uuid4
 
+import msgspec
 import strawberry
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET
 from strawberry import Maybe
 
 from gateway import invitations as rest
 from gateway.schema.scalars import Int64
-
-_T = TypeVar("_T")
-_Nullable = TypeVar(
-    "_Nullable", Int64 | None, str | None, "InvitationV2MessageInput | None", "InvitationMessageInput | None"
-)
 
 
 @strawberry.input(description="The text of an invitation: Microsoft Graph's `InvitationMessage`.")
@@ -101,47 +97,40 @@ class UpdateInvitationInput:
     )
 
 
+_BODIES: dict[type, type[msgspec.Struct]] = {
+    CreateInvitationInput: rest.InvitationV2Body,
+    UpdateInvitationInput: rest.InvitationV2Body,
+    InvitationV2MessageInput: rest.InvitationV2MessageBody,
+    InvitationMessageInput: rest.InvitationMessageBody,
+}
+
+
 def new_invitation(input: CreateInvitationInput) -> rest.InvitationV2Body:
-    """Return the body that creates the invitation, its defaults filled in."""
-    now = Int64(time_ns() // 1_000_000)
-    return rest.InvitationV2Body(
-        id=UNSET if input.id is None or input.id is strawberry.UNSET else input.id,
-        created=_or(input.created, now),
-        last_modified=_or(input.last_modified, now),
-        inviter=input.inviter,
-        invitee=input.invitee,
-        message=_message(input.message),
-        tracking_id=_or(input.tracking_id, str(uuid4())),
-    )
+    """Return the body that creates the invitation, with its defaults filled in."""
+    body: rest.InvitationV2Body = _body(input)
+    now = time_ns() // 1_000_000
+    if body.created is UNSET:
+        body.created = now
+    if body.last_modified is UNSET:
+        body.last_modified = now
+    if body.tracking_id is UNSET:
+        body.tracking_id = str(uuid4())
+    return body
 
 
 def changes(input: UpdateInvitationInput) -> rest.InvitationV2Body:
     """Return the body with the changes, without the id."""
-    message = _given(input.message)
-    return rest.InvitationV2Body(
-        created=_given(input.created),
-        last_modified=_given(input.last_modified),
-        inviter=_given(input.inviter),
-        invitee=_given(input.invitee),
-        message=_message(message) if isinstance(message, InvitationV2MessageInput) else message,
-        tracking_id=_given(input.tracking_id),
-    )
+    body: rest.InvitationV2Body = _body(input)
+    body.id = UNSET
+    return body
 
 
-def _message(input: InvitationV2MessageInput) -> rest.InvitationV2MessageBody:
-    text = _given(input.invitation_message)
-    return rest.InvitationV2MessageBody(
-        invitation_template_id=_given(input.invitation_template_id),
-        invitation_message=(
-            rest.InvitationMessageBody(body=_given(text.body)) if isinstance(text, InvitationMessageInput) else text
-        ),
-    )
-
-
-def _given(maybe: strawberry.Some[_Nullable] | None) -> _Nullable | UnsetType:
-    return UNSET if maybe is None else maybe.value
-
-
-def _or(value: _T | None, default: _T) -> _T:
-    # Strawberry gives its own UNSET, typed as Any, for what is absent.
-    return default if value is None or value is strawberry.UNSET else value
+def _body(input: object) -> Any:
+    """Return the body with the properties that an input has, which have the same names in both."""
+    properties = {}
+    for name, given in vars(input).items():
+        if given is None or given is strawberry.UNSET:
+            continue
+        value = given.value if type(given) is strawberry.Some else given
+        properties[name] = _body(value) if type(value) in _BODIES else value
+    return _BODIES[type(input)](**properties)
