@@ -6,7 +6,6 @@ been answered. So a client has at most one read of bytes waiting, and nothing be
 """
 
 import asyncio
-import re
 from http import HTTPStatus
 from typing import cast
 
@@ -16,6 +15,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from gateway.http.request import HANG_UP
 from gateway.server.deadlines import DeadlineProtocol
 from gateway.server.head import BadHead, check_head
+from gateway.server.pieces import Pieces
 from gateway.server.writer import Writer
 
 MAX_HEAD = 65_536
@@ -25,12 +25,7 @@ MAX_HEADERS = 200
 """Maximum number of a request's headers: each takes ten times its bytes."""
 MAX_PIECES = 64
 """Maximum number of pieces parsed before other connections have their turn."""
-MAX_CHUNKED_PIECE = 4096
-"""Maximum bytes of a piece of a body in chunks, each of which is a call of the parser."""
 
-_EMPTY_LINE = b"\r\n\r\n"
-_LINE_END = b"\r\n"
-_LINE_ENDS = re.compile(rb"[\r\n]*")
 _TOO_LARGE = BadHead(400, f"The request's line and headers must be at most {MAX_HEAD} bytes.")
 _TOO_MANY = BadHead(431, f"A request must have at most {MAX_HEADERS} headers.")
 _NO_HTTP = BadHead(400, "Invalid HTTP request received.")
@@ -50,13 +45,6 @@ class HttpProtocol(DeadlineProtocol):
     """Serves one connection."""
 
     flow: _Flow
-    _data = b""
-    _at = 0
-    """`_data[_at:]` is not parsed yet."""
-    _tail = b""
-    """The last bytes parsed, up to three: an empty line may be split between two reads."""
-    _to_come = 0
-    """Bytes of a counted body that are not parsed yet."""
     _unfinished = 0
     """Bytes parsed since a body's last part, or since the request's beginning."""
     _whole = True
@@ -74,11 +62,12 @@ class HttpProtocol(DeadlineProtocol):
         super().connection_made(transport)
         self.flow = _Flow(transport)
         self._writer = Writer(transport)
+        self._pieces = Pieces()
         self.transport = cast("asyncio.Transport", self._writer)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, up to the end of a request."""
-        self._data, self._at = self._data[self._at :] + data, 0
+        self._pieces.add(data)
         self._parse()
 
     def eof_received(self) -> bool:  # type: ignore[override]
@@ -94,7 +83,7 @@ class HttpProtocol(DeadlineProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget what is left."""
         super().connection_lost(exc)
-        self._drop()
+        self._pieces.drop()
 
     # What httptools calls.
 
@@ -112,7 +101,7 @@ class HttpProtocol(DeadlineProtocol):
         if len(self.headers) > MAX_HEADERS:
             raise _TOO_MANY
         upgrade = bool(self.parser.should_upgrade())
-        self._to_come = check_head(self.parser.get_http_version(), self.headers, upgrade=upgrade)
+        self._pieces.body_to_come = check_head(self.parser.get_http_version(), self.headers, upgrade=upgrade)
         super().on_headers_complete()
         self._in_body = True
         self._own_headers = len(self.headers)
@@ -125,6 +114,7 @@ class HttpProtocol(DeadlineProtocol):
     def on_message_complete(self) -> None:
         """End a request."""
         self._drop_trailers()
+        self._pieces.end_request()
         self._whole, self._in_body, self._unfinished = True, False, 0
         self.unlimit_request()
         super().on_message_complete()
@@ -141,7 +131,7 @@ class HttpProtocol(DeadlineProtocol):
         super().on_response_complete()
         if self.transport.is_closing():
             self.close()
-        elif self._data:
+        elif self._pieces:
             self._go_on_later()
 
     # Parsing.
@@ -164,40 +154,20 @@ class HttpProtocol(DeadlineProtocol):
         self._unset_keepalive_if_required()
         pieces = MAX_PIECES
         try:
-            while self._at < len(self._data) and not (self._whole and self._is_answering()):
+            while self._pieces and not (self._whole and self._is_answering()):
                 if not pieces:
                     self._go_on_later()
                     break
                 pieces -= 1
-                self._feed(self._next_piece())
+                self._feed(self._pieces.take(between_requests=self._whole, in_body=self._in_body))
         except BadHead as refusal:
             self._refuse(refusal)
         if self.transport.is_closing():
-            self._drop()
+            self._pieces.drop()
             return
         self._hold()
         if not self._is_answering() and self.timeout_keep_alive_task is None:
             self.limit_request()
-
-    def _next_piece(self) -> bytes:
-        """Take the first piece of what is unparsed: a request can end where it ends, but not in it."""
-        data, at = self._data, self._at
-        if self._to_come:
-            end = min(at + self._to_come, len(data))
-            self._to_come -= end - at
-        else:
-            if self._whole and data[at] in _LINE_END and (match := _LINE_ENDS.match(data, at)):
-                at = match.end()  # they are no part of a request
-            split = (self._tail + data[at : at + 3]).find(_EMPTY_LINE) if self._tail else -1
-            if split >= 0:
-                end = at + split + len(_EMPTY_LINE) - len(self._tail)
-            else:
-                end = data.find(_EMPTY_LINE, at) + len(_EMPTY_LINE)
-                end = end if end >= len(_EMPTY_LINE) else len(data)
-            if self._in_body:
-                end = min(end, at + MAX_CHUNKED_PIECE)
-        self._at = end
-        return data[at:end]
 
     def _feed(self, piece: bytes) -> None:
         """Parse a piece. Raises BadHead."""
@@ -216,10 +186,6 @@ class HttpProtocol(DeadlineProtocol):
             raise _TOO_LARGE
         if not self._whole and len(self.headers) > MAX_HEADERS:
             raise _TOO_MANY
-        if self._whole:
-            self._tail = b""
-        else:
-            self._tail = piece[-3:] if len(piece) >= 3 else (self._tail + piece)[-3:]
 
     def _drop_trailers(self) -> None:
         """Forget a body's trailers, which uvicorn would give to the application as headers."""
@@ -228,17 +194,14 @@ class HttpProtocol(DeadlineProtocol):
 
     def _hold(self) -> None:
         """Pause reading while something is unparsed."""
-        if self._at < len(self._data):
+        if self._pieces:
             self.flow.held = True
             self.flow.pause_reading()
             return
-        self._drop()
+        self._pieces.drop()
         if self.flow.held:
             self.flow.held = False
             self.flow.resume_reading()
-
-    def _drop(self) -> None:
-        self._data, self._at = b"", 0
 
     # Ends of a connection.
 
@@ -251,7 +214,7 @@ class HttpProtocol(DeadlineProtocol):
 
     def _refuse(self, refusal: BadHead) -> None:
         """Answer what is no request, and close."""
-        self._drop()
+        self._pieces.drop()
         if self._is_answering():  # the request before it
             self.cycle.keep_alive = False
             return
