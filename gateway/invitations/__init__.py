@@ -1,4 +1,4 @@
-"""The REST API behind the gateway: requests, answers, errors and retries."""
+"""A client for the invitations REST API: requests, responses, errors and retries."""
 
 from gateway.invitations.caller import Caller
 from gateway.invitations.client import COLLECTION, CallerClient, InvitationsClient

@@ -1,6 +1,6 @@
-"""The calls of the invitations API: create, update, get and list.
+"""The operations of the invitations API: create, update, get and list.
 
-Sources: Microsoft Graph's pages "Create invitations" and "Update invitations" and their siblings "List" and "Get".
+Sources: Microsoft Graph's "Create invitations" and "Update invitations" pages and their siblings "List" and "Get".
 """
 
 import asyncio
@@ -20,18 +20,18 @@ from gateway.invitations.rest import Call, RestClient
 COLLECTION = "/linkedIn/invitations"
 
 MAX_EMPTY_PAGES = 10
-"""Empty pages that one call follows before the caller is asked to go on by itself."""
+"""Maximum number of empty pages followed in one call, before the client has to ask for the next one itself."""
 
 
 class InvitationsClient:
-    """The address of one invitations API, and the time that its calls may take."""
+    """Holds the address of an invitations API and the timeout of its calls."""
 
     def __init__(
         self, transport: httpx.AsyncBaseTransport, *, url: str, timeout: float = 10.0, update_path: str = COLLECTION
     ) -> None:
-        """`timeout` is in seconds, for all tries of a call together. `update_path` is the path of updates in the API.
+        """`timeout` is in seconds and covers all attempts of a call. `update_path` is the path of updates, below `url`.
 
-        Where the path has `{id}`, the id of the invitation stands there, and not in the body.
+        If the path contains `{id}`, the invitation's id is sent there instead of in the body.
         """
         base = url.rstrip("/")
         self.rest = RestClient(transport, url=url)
@@ -45,9 +45,9 @@ class InvitationsClient:
 
 
 class CallerClient:
-    """The invitations API, called on behalf of one caller.
+    """Calls the invitations API on behalf of one caller.
 
-    Every call raises InvitationsError when it fails; for a create or an update, its outcome tells whether it was done.
+    Every call raises InvitationsError on failure; for a create or an update, its `outcome` says whether it was applied.
     """
 
     __slots__ = ("_api", "_caller")
@@ -57,11 +57,11 @@ class CallerClient:
         self._caller = caller
 
     async def create(self, body: InvitationV2Body) -> InvitationV2:
-        """`POST` a new invitation."""
+        """Create an invitation (`POST`) and return it."""
 
         def read(answer: Answer) -> InvitationV2:
             created = decode_invitation(answer.content)
-            # A service that gives ids of its own is trusted where the answer says whose it is.
+            # A service may assign its own tracking id: trust it if the response is confirmed.
             if not answer.confirmed and created.tracking_id is not None and isinstance(body.tracking_id, str):
                 answer.require(body.tracking_id, created.tracking_id)
             return created
@@ -73,11 +73,11 @@ class CallerClient:
             raise error.with_tracking_id(body.tracking_id) from None
 
     async def update(self, id: str, changes: InvitationV2Body) -> InvitationV2:
-        """`PATCH` an invitation; what is not in the changes stays as it is."""
+        """Update an invitation (`PATCH`) and return it. Members missing from `changes` stay as they are."""
         deadline = self._deadline()
         segment = _path_segment(id)
         if segment is None:
-            self._caller.headers()  # a missing token is the first thing to mend
+            self._caller.headers()  # a missing token is reported first
             raise unaddressable()
         if "{id}" not in self._api.update_path:
             changes = msgspec.structs.replace(changes, id=id)
@@ -95,7 +95,7 @@ class CallerClient:
             raise
 
     async def get(self, id: str) -> InvitationV2 | None:
-        """`GET` an invitation; None where there is none."""
+        """Return an invitation (`GET`), or None if it does not exist."""
         segment = _path_segment(id)
         if segment is None:
             self._caller.headers()
@@ -108,9 +108,9 @@ class CallerClient:
             raise
 
     async def page(self, first: int, after: Position | None) -> InvitationSlice:
-        """`GET` the list from `after` on: at most `first` invitations, all from one page.
+        """Return at most `first` invitations from `after` on (`GET`), all from one page.
 
-        Empty pages that link on are followed, `MAX_EMPTY_PAGES` at most.
+        Follows at most `MAX_EMPTY_PAGES` empty pages that have a next link.
         """
         deadline = self._deadline()
         start = after or Position(f"$top={first}")
@@ -138,16 +138,16 @@ class CallerClient:
 
 
 def _invitation(answer: Answer, id: str) -> InvitationV2:
-    """Read the invitation with that id."""
+    """Return the invitation in a response, which must have this id."""
     found = decode_invitation(answer.content)
     answer.require(id, found.id)
     return found
 
 
 def _path_segment(id: str) -> str | None:
-    """Percent-encode an id for a path; None when it cannot be a segment of one even so.
+    """Return the id percent-encoded for a path, or None if it cannot be a path segment even then.
 
-    URL libraries take `.` and `..` for path steps in every spelling (WHATWG URL, section 4.1).
+    URL libraries treat `.` and `..` as path steps however they are encoded (WHATWG URL, section 4.1).
     """
     if id in ("", ".", ".."):
         return None

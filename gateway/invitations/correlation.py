@@ -1,7 +1,7 @@
-"""An answer of the REST API, and whether it belongs to the request that was sent.
+"""A response of the REST API, and whether it belongs to the request that was sent.
 
-A server or a proxy that loses count gives each request the answer of the one before. Most answers repeat the
-`client-request-id` that was sent, and so tell whose they are; of the others, the ids that they hold are compared.
+A server or proxy that loses count answers each request with the response to the one before. Most responses repeat the
+`client-request-id` that was sent and so identify their request; for the others, the ids they contain are compared.
 """
 
 import re
@@ -15,14 +15,14 @@ _HEADER = b"client-request-id"
 _UUID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 
-class ForeignAnswer(Exception):  # noqa: N818 (a fact about an answer)
-    """The answer belongs to another request, so nothing is known of what became of this one."""
+class ForeignAnswer(Exception):  # noqa: N818 (a fact about a response)
+    """The response belongs to another request, so the outcome of this one is unknown."""
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An answer with a status of success, not yet decoded.
+    """A response with a success status, not yet decoded.
 
-    `confirmed` is whether it repeats the request's own `client-request-id`.
+    `confirmed` means that it repeats the request's own `client-request-id`.
     """
 
     status: int
@@ -30,9 +30,9 @@ class Answer(msgspec.Struct, frozen=True):
     confirmed: bool
 
     def require(self, expected: str, found: str) -> None:
-        """Compare an id with the one that was sent; servers may change its case.
+        """Compare an id with the one that was sent, ignoring case: servers may change it.
 
-        Raises ForeignAnswer when they differ, or ValueError when the answer is certainly this request's.
+        Raises ForeignAnswer if they differ, or ValueError if the response is confirmed to be this request's.
         """
         if found != expected and found.lower() != expected.lower():
             if self.confirmed:
@@ -41,15 +41,15 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def is_confirmed(response: httpx.Response, client_request_id: str) -> bool:
-    """Tell whether an answer says that it belongs to the request with this id; it may as well say nothing.
+    """Return whether a response repeats this `client-request-id`; False if it repeats none.
 
-    Raises ForeignAnswer when it says that it belongs to another.
+    Raises ForeignAnswer if it repeats only that of another request.
     """
     fields = response.fields if isinstance(response, Response) else response.headers.raw
     foreign = False
     for name, value in fields:
         if len(name) == len(_HEADER) and name.lower() == _HEADER:
-            for text in value.decode("latin-1").split(","):  # a proxy may have joined two
+            for text in value.decode("latin-1").split(","):  # a proxy may have joined two headers
                 if text == client_request_id or is_same_uuid(text, client_request_id):
                     return True
                 foreign = foreign or is_uuid(text)
@@ -59,18 +59,18 @@ def is_confirmed(response: httpx.Response, client_request_id: str) -> bool:
 
 
 def require_own(echo: str | None, client_request_id: str) -> None:
-    """Raise ForeignAnswer when the body of an error repeats the `client-request-id` of another request."""
+    """Raise ForeignAnswer if an error body repeats the `client-request-id` of another request."""
     if echo is not None and is_uuid(echo) and not is_same_uuid(echo, client_request_id):
         raise ForeignAnswer
 
 
 def is_same_uuid(text: str, uuid: str) -> bool:
-    """Tell whether a text is that UUID, however it is written."""
+    """Return whether a text is this UUID, in any notation."""
     return _digits(text) == _digits(uuid)
 
 
 def is_uuid(text: str) -> bool:
-    """Tell whether a text is a UUID."""
+    """Return whether a text is a UUID, in any notation."""
     return _UUID.fullmatch(_digits(text)) is not None
 
 

@@ -1,8 +1,8 @@
-"""From an answer, or none, to the error that a frontend sees.
+"""Turns a failed or missing response into the error that a frontend sees.
 
-What is shown is an allow-list: the status, Graph's error code when it is a plain token, the two request ids,
-`Retry-After`, a claims challenge and the `trackingId` that the caller's own create sent. Graph's `message`, other
-headers and the body never are.
+Errors show an allow-list: the status, Graph's error code if it is a plain token, the two request ids, `Retry-After`,
+a claims challenge, and the `trackingId` that the caller's own create sent. They never show Graph's `message`, other
+headers or the body.
 """
 
 import re
@@ -23,7 +23,7 @@ CERTAINLY_NOT_SENT = (
 """Errors that the transport raises before it writes the first byte of the request."""
 
 MAX_TRACKING_ID = 1000
-"""Characters: a longer one is the client's own, and its errors need not repeat it."""
+"""Maximum characters of a `trackingId` in errors: a longer one comes from the client, which knows it."""
 
 _STATUSES: dict[int, tuple[ErrorCode, str]] = {
     400: (ErrorCode.BAD_USER_INPUT, "The invitations API rejected the request as malformed."),
@@ -52,7 +52,7 @@ _INSUFFICIENT_CLAIMS = re.compile(r'\berror="?insufficient_claims\b', re.ASCII |
 
 
 class InvitationsError(GatewayError):
-    """A call of the invitations API that failed."""
+    """A failed call of the invitations API."""
 
     def __init__(
         self, code: ErrorCode, message: str, outcome: Outcome, *, sent: bool = True, **details: str | int | None
@@ -62,14 +62,14 @@ class InvitationsError(GatewayError):
         """Whether the request was sent, or may have been."""
 
     def with_tracking_id(self, sent: object) -> "InvitationsError":
-        """Return the error of a create: one that shows the client what to look for, if anything was sent."""
+        """Return the error of a create, with its `trackingId` to look for if it may have been sent."""
         if self.sent and isinstance(sent, str) and len(sent) <= MAX_TRACKING_ID:
             self.extensions["trackingId"] = sent
         return self
 
 
 def answered(response: httpx.Response, graph: GraphError, client_request_id: str) -> InvitationsError:
-    """Return the error for an answer whose status is no success; for a mutation it tells the outcome as well."""
+    """Return the error for a status that is not a success, with the outcome of a mutation."""
     status = response.status_code
     headers = response.headers
     code, message = _STATUSES.get(status) or _CLASSES.get(status // 100, _UNKNOWN_CLASS)
@@ -87,7 +87,7 @@ def answered(response: httpx.Response, graph: GraphError, client_request_id: str
 
 
 def unusable(response: httpx.Response, client_request_id: str) -> InvitationsError:
-    """Return the error for a success that is not what the API documents."""
+    """Return the error for a success whose response is not what the API documents."""
     return InvitationsError(
         ErrorCode.UPSTREAM_INVALID_RESPONSE,
         "The invitations API gave an answer that cannot be used.",
@@ -99,7 +99,7 @@ def unusable(response: httpx.Response, client_request_id: str) -> InvitationsErr
 
 
 def foreign(client_request_id: str) -> InvitationsError:
-    """Return the error for a request that got the answer of another; nothing of that is shown."""
+    """Return the error for a request that received another's response, which is not shown."""
     return InvitationsError(
         ErrorCode.UPSTREAM_INVALID_RESPONSE,
         "The invitations API gave the answer to another request.",
@@ -109,7 +109,7 @@ def foreign(client_request_id: str) -> InvitationsError:
 
 
 def unanswered(error: httpx.TransportError, client_request_id: str) -> InvitationsError:
-    """Return the error for a request that got no whole answer."""
+    """Return the error for a request without a complete response."""
     if isinstance(error, httpx.TimeoutException):
         code, message = ErrorCode.UPSTREAM_TIMEOUT, "The invitations API did not answer in time."
     elif isinstance(error, (httpx.ConnectError, *CONNECTION_LOST)):
@@ -127,7 +127,7 @@ def unanswered(error: httpx.TransportError, client_request_id: str) -> Invitatio
 
 
 def unauthenticated() -> InvitationsError:
-    """Return the error for a request that brings no bearer token; no request is made for it."""
+    """Return the error for a request without a bearer token; the API is not called."""
     return InvitationsError(
         ErrorCode.UNAUTHENTICATED,
         "A bearer token is required: send the header `Authorization: Bearer <token>`.",
@@ -137,13 +137,13 @@ def unauthenticated() -> InvitationsError:
 
 
 def unaddressable() -> InvitationsError:
-    """Return the error for an update of what cannot be an invitation's id; no request is made for it."""
+    """Return the error for an update of an id that no invitation can have; the API is not called."""
     _, message = _STATUSES[404]
     return InvitationsError(ErrorCode.NOT_FOUND, message, Outcome.NOT_APPLIED, sent=False)
 
 
 def _claims(status: int, challenge: str) -> str | None:
-    """Return a claims challenge: that of a 401, or of a 403 for want of claims (Conditional Access)."""
+    """Return the claims challenge of a 401, or of a 403 for insufficient claims (Conditional Access), if any."""
     if status != 401 and not (status == 403 and _INSUFFICIENT_CLAIMS.search(challenge)):
         return None
     found = _CLAIMS.search(challenge)

@@ -1,7 +1,7 @@
-"""What Graph's error body tells: the most detailed code and the request id.
+"""Graph's error bodies: the most specific code, and the request ids.
 
 `{"error": {"code", "innerError": {"code", "request-id", "innererror": {…}}}}`: both spellings, nested to any depth.
-Graph's error page says not to depend on `message`, and it can hold what the caller must not see: nobody reads it here.
+`message` is not read: Graph's error page says not to depend on it, and it can contain what the caller must not see.
 """
 
 import re
@@ -10,15 +10,15 @@ from typing import cast
 import msgspec
 
 MAX_BODY = 100_000
-"""Maximum number of bytes of an error body that is parsed."""
+"""Maximum bytes of an error body that is parsed."""
 MAX_DEPTH = 16
-"""Maximum number of nested errors that are looked at."""
+"""Maximum number of nested errors that are read."""
 
 _PLAIN_TOKEN = re.compile(r"[A-Za-z0-9_.\-]{1,128}", re.ASCII)
 
 
 class GraphError(msgspec.Struct, frozen=True):
-    """What is known of an error beside its status; None where the body does not say, or not as a plain token."""
+    """The details in an error body. Each is None if it is missing or not a plain token."""
 
     code: str | None = None
     request_id: str | None = None
@@ -26,7 +26,7 @@ class GraphError(msgspec.Struct, frozen=True):
 
 
 def read_graph_error(content: bytes) -> GraphError:
-    """Return what an answer's body tells, whatever it is."""
+    """Return the error details in a response body. Any content is accepted."""
     code = request_id = client_request_id = None
     for error in _nested(content):
         code = plain_token(error.get("code")) or code
@@ -36,12 +36,12 @@ def read_graph_error(content: bytes) -> GraphError:
 
 
 def plain_token(value: object) -> str | None:
-    """Return a text if it is a short word that can be shown to anybody, else None."""
+    """Return the value if it is a short plain word, safe to show to anyone, else None."""
     return value if isinstance(value, str) and _PLAIN_TOKEN.fullmatch(value) else None
 
 
 def _nested(content: bytes) -> list[dict[str, object]]:
-    """Return the error and those within it, the outermost first."""
+    """Return the error and its inner errors, outermost first."""
     if len(content) > MAX_BODY:
         return []
     try:

@@ -1,8 +1,8 @@
-"""What the REST API says, as typed values.
+"""The values of the REST API, typed.
 
-Names and types follow the "Create invitations" and "Update invitations" pages of Microsoft Graph and their sibling
-pages. Values read from an answer are `InvitationV2`, `InvitationV2Message`, `InvitationMessage`; bodies to be sent are
-the same with `…Body` behind the name, where a member that is `msgspec.UNSET` is not sent and `None` is sent as `null`.
+Names and types follow Microsoft Graph's "Create invitations" and "Update invitations" pages and their sibling pages.
+Responses are read into `InvitationV2`, `InvitationV2Message` and `InvitationMessage`. Request bodies are the types
+whose names end in `Body`: a member that is `msgspec.UNSET` is omitted, and `None` is sent as `null`.
 """
 
 import re
@@ -20,9 +20,9 @@ _CANONICAL_INT64 = re.compile(r"0|-?[1-9][0-9]{0,18}", re.ASCII)
 
 
 def parse_int64(text: str) -> int:
-    """Read the canonical decimal string of a 64-bit integer.
+    """Return the 64-bit integer that a canonical decimal string stands for.
 
-    Raises ValueError for anything else: spaces, a plus sign, leading zeros, `-0`, other digits, out of range.
+    Raises ValueError for anything else: spaces, a plus sign, leading zeros, `-0`, non-ASCII digits, out of range.
     """
     if _CANONICAL_INT64.fullmatch(text) and INT64_MIN <= (value := int(text)) <= INT64_MAX:
         return value
@@ -43,7 +43,7 @@ class InvitationV2Message(Struct, frozen=True, rename="camel"):
 
 
 class InvitationV2(Struct, frozen=True, rename="camel"):
-    """Graph's `InvitationV2`: only `id` is certain; a member that is missing or `null` is None."""
+    """Graph's `InvitationV2`. Only `id` is guaranteed; a member that is missing or `null` is None."""
 
     id: str
     created: _Int64 | None = None
@@ -55,14 +55,14 @@ class InvitationV2(Struct, frozen=True, rename="camel"):
 
 
 class InvitationPage(Struct, frozen=True):
-    """One answer of the list request: Graph's collection envelope."""
+    """One page of the list: Graph's collection envelope."""
 
     value: list[InvitationV2]
     next_link: str | None = msgspec.field(default=None, name="@odata.nextLink")
 
 
 class InvitationMessageBody(Struct, rename="camel", tag_field="@odata.type", tag="microsoft.graph.InvitationMessage"):
-    """An `InvitationMessage` to be sent."""
+    """An `InvitationMessage` to send."""
 
     body: str | UnsetType | None = UNSET
 
@@ -70,14 +70,14 @@ class InvitationMessageBody(Struct, rename="camel", tag_field="@odata.type", tag
 class InvitationV2MessageBody(
     Struct, rename="camel", tag_field="@odata.type", tag="microsoft.graph.InvitationV2Message"
 ):
-    """An `InvitationV2Message` to be sent."""
+    """An `InvitationV2Message` to send."""
 
     invitation_template_id: str | UnsetType | None = msgspec.field(default=UNSET, name="invitationTemplateID")
     invitation_message: InvitationMessageBody | UnsetType | None = UNSET
 
 
 class InvitationV2Body(Struct, rename="camel", tag_field="@odata.type", tag="#microsoft.graph.InvitationV2"):
-    """An `InvitationV2` to be sent: for a create all that it has, for an update what is to change."""
+    """An `InvitationV2` to send: the whole invitation for a create, only the changes for an update."""
 
     id: str | UnsetType = UNSET
     created: int | UnsetType | None = UNSET
@@ -93,9 +93,9 @@ _page_decoder = msgspec.json.Decoder(InvitationPage)
 
 
 def decode_invitation(content: bytes) -> InvitationV2:
-    """Read an `InvitationV2`, bare or as the "Get" page's example wraps it: `{"value": {…}}`.
+    """Return the `InvitationV2` in a response body: bare, or wrapped as in the "Get" page's example, `{"value": {…}}`.
 
-    Raises ValueError when it is not one, RecursionError when it is nested too deeply.
+    Raises ValueError if it is invalid, RecursionError if it is nested too deeply.
     """
     try:
         return _invitation_decoder.decode(content)
@@ -107,7 +107,7 @@ def decode_invitation(content: bytes) -> InvitationV2:
 
 
 def decode_page(content: bytes) -> InvitationPage:
-    """Read a page of a list. Raises ValueError when it is not one, RecursionError when it is nested too deeply."""
+    """Return the page in a response body. Raises ValueError if it is invalid, RecursionError if nested too deeply."""
     try:
         return _page_decoder.decode(content)
     except msgspec.ValidationError:
@@ -118,7 +118,7 @@ def decode_page(content: bytes) -> InvitationPage:
 
 
 def _with_integers(raw: object) -> object:
-    """Read the Int64s that come as decimal strings, as a service sends them that is set to `IEEE754Compatible=true`."""
+    """Return the object with its Int64s parsed: a service set to `IEEE754Compatible=true` sends decimal strings."""
     if not isinstance(raw, dict):
         return raw
     texts = {name: raw[name] for name in ("created", "lastModified") if isinstance(raw.get(name), str)}

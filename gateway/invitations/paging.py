@@ -1,7 +1,7 @@
-"""Where a list goes on: Graph's `@odata.nextLink` on one side, an opaque cursor on the other.
+"""List pagination: Graph's `@odata.nextLink` on one side, opaque cursors on the other.
 
-A cursor holds the query of a page's request and a position in that page, and nothing else: whatever a link or a
-client says, the next request goes to the configured host and path, and so does the bearer token.
+A cursor contains only the query of a page and a position in that page. Whatever a link or a client says, the next
+request, and the bearer token with it, goes to the configured host and path.
 """
 
 import re
@@ -14,9 +14,9 @@ import msgspec
 from gateway.invitations.model import InvitationPage, InvitationV2
 
 MAX_QUERY = 4096
-"""Characters of a page's query, or of the link to it.
+"""Maximum characters of a page's query, or of the link to it.
 
-More than any `$skiptoken` seen, less than what servers accept in a request line.
+More than any `$skiptoken` seen, less than servers accept in a request line.
 """
 
 _QUERY = re.compile(rf"[!-~]{{1,{MAX_QUERY}}}", re.ASCII)
@@ -25,22 +25,22 @@ _cursor_decoder = msgspec.json.Decoder(tuple[str, int])
 
 
 class Position(msgspec.Struct, frozen=True):
-    """A place in a list: the query that gives a page, and how many items of that page come before."""
+    """A place in a list: the query of a page, and the number of that page's items to skip."""
 
     query: str
     offset: int = 0
 
     def page(self) -> list[str]:
-        """Return what tells the page from others, however its query is encoded and ordered."""
+        """Return a key that identifies the page, however its query is encoded and ordered."""
         return sorted(unquote_plus(self.query).split("&"))
 
     def cursor(self) -> str:
-        """Return the position as an opaque text."""
+        """Return the position as an opaque string."""
         return urlsafe_b64encode(msgspec.json.encode((self.query, self.offset))).decode().rstrip("=")
 
     @classmethod
     def parse(cls, cursor: str) -> "Position":
-        """Read what `cursor` made. Raises ValueError for anything else."""
+        """Return the position that a cursor stands for. Raises ValueError if `cursor()` did not make it."""
         content = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
         position = cls(*_cursor_decoder.decode(content))
         if position.cursor() != cursor or position.offset < 0 or not _is_query(position.query):
@@ -49,16 +49,16 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class InvitationSlice(msgspec.Struct, frozen=True):
-    """At most as many invitations as were asked for, out of one page, and where the list goes on."""
+    """At most as many invitations as were requested, all from one page, and where the list continues."""
 
     start: Position
     nodes: list[InvitationV2]
     has_next: bool
     end: Position
-    """Where the items behind the last one are."""
+    """Where the list continues after the last item."""
 
     def position_after(self, index: int) -> Position:
-        """Return where the list goes on behind the item with that index."""
+        """Return where the list continues after the item at this index."""
         if index == len(self.nodes) - 1:
             return self.end
         return Position(self.start.query, self.start.offset + index + 1)
@@ -67,10 +67,10 @@ class InvitationSlice(msgspec.Struct, frozen=True):
 def slice_page(
     page: InvitationPage, start: Position, first: int, collection: SplitResult, seen: Container[object] = ()
 ) -> InvitationSlice:
-    """Take at most `first` items of the page that `start` asked for.
+    """Return at most `first` items of the page that `start` requested.
 
-    Raises ValueError when the page's link leaves the collection, or leads to itself or to a page that was `seen`: who
-    followed it would never come to an end.
+    Raises ValueError if the page's next link leaves the collection, or leads back to this page or to one that was
+    `seen`: following it would never end.
     """
     nodes = page.value[start.offset : start.offset + first]
     end = Position(start.query, start.offset + len(nodes))
@@ -83,12 +83,12 @@ def slice_page(
 
 
 def _next_query(link: str, collection: SplitResult) -> str:
-    """Return the query of a `@odata.nextLink`, which must lead to the collection itself.
+    """Return the query of an `@odata.nextLink`, which must point to the collection itself.
 
-    Raises ValueError when it has no query or leads to another scheme, host, port or path.
+    Raises ValueError if it has no query or points to another scheme, host, port or path.
     """
     parts = urlsplit(link)
-    # The whole link is looked at: urlsplit drops tabs, line breaks and spaces before it without a word.
+    # Check the whole link: urlsplit silently drops tabs, line breaks and leading spaces.
     if not _is_query(link) or not parts.query or "@" in parts.netloc or _address(parts) != _address(collection):
         raise ValueError("a next link that leaves the collection")
     return parts.query

@@ -1,4 +1,4 @@
-"""One REST call: its requests, one after the other, until there is an answer that counts."""
+"""One call of the REST API, with its retries."""
 
 import asyncio
 from collections.abc import Callable
@@ -27,17 +27,18 @@ from gateway.invitations.retries import AFTER_FOREIGN_ANSWER, MAX_TRIES, Retry, 
 from gateway.transport.transport import ResponseTooLarge
 
 SHARE = 0.5
-"""Of the time that is left, what may pass in line for a connection, and what may pass while one is made: one that comes
-later would seldom be of use, and what the API then did for it, it would not do for another."""
+"""Share of the remaining time for queueing, and again for connecting. A request sent later would rarely be answered in
+time, and the API would spend work on it that other requests need.
+"""
 
 _T = TypeVar("_T")
 _Headers: TypeAlias = list[tuple[bytes, bytes]]
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What is to be asked of the API.
+    """A request to make of the API.
 
-    `target` is the path and query, percent-encoded; `deadline` a time of the running loop's clock, in seconds.
+    `target` is the path and query, percent-encoded. `deadline` is in seconds, on the event loop's clock.
     """
 
     method: str
@@ -47,7 +48,7 @@ class Call(msgspec.Struct, frozen=True):
     body: bytes | None = None
 
     def __repr__(self) -> str:
-        """Show no token and no body."""
+        """Return a representation without the token and the body."""
         return f"Call({self.method})"
 
 
@@ -55,7 +56,7 @@ class RestClient:
     """Sends requests to one origin, each on behalf of a caller."""
 
     def __init__(self, transport: httpx.AsyncBaseTransport, *, url: str) -> None:
-        """Take the base URL; only its scheme, host and port are looked at."""
+        """`url` is the base URL; only its scheme, host and port are used."""
         parts = urlsplit(url)
         self._transport = transport
         self._origin = httpx.URL(scheme=parts.scheme, netloc=parts.netloc.encode("ascii"))
@@ -67,11 +68,10 @@ class RestClient:
         ]
 
     async def send(self, call: Call, read: Callable[[Answer], _T]) -> _T:
-        """Send a request until it has an answer that counts, and return what `read` makes of that.
+        """Send a request, with retries, and return the result of `read` for its response.
 
-        `read` raises ValueError or RecursionError for an answer that cannot be used, and ForeignAnswer for one that
-        belongs to another request. Raises InvitationsError when there is no bearer token, no answer, or one that is
-        not a success that `read` accepts.
+        `read` raises ValueError or RecursionError for an unusable response, and ForeignAnswer for another request's.
+        Raises InvitationsError if there is no bearer token, no response, or no success that `read` accepts.
         """
         callers_headers = call.caller.headers()
         tries = 1
@@ -117,7 +117,7 @@ class RestClient:
         return value
 
     async def _exchange(self, request: httpx.Request) -> tuple[httpx.Response, bytes]:
-        """Return an answer and its body, which is empty when it is too large or encoded: neither can be used."""
+        """Return a response and its body. A body that is too large or encoded is unusable, and returned as empty."""
         try:
             response = await self._transport.handle_async_request(request)
         except ResponseTooLarge as error:
@@ -135,7 +135,7 @@ class RestClient:
         body = call.body or b""
         if body:
             headers += [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
-        # Each phase may take what is left; the transport keeps the deadline over all of them.
+        # Each phase has its own limit; the transport enforces the deadline over all of them.
         left = max(call.deadline - this.started, 0.001)
         return Request(
             call.method,
@@ -151,7 +151,7 @@ class RestClient:
 
 
 class _TryFailedError(Exception):
-    """One try failed: with what error, how another may follow, and what the log says of it."""
+    """A failed attempt: its error, how it may be retried, and its cause for the log."""
 
     def __init__(self, error: InvitationsError, retry: Retry | None, cause: str = "") -> None:
         super().__init__()
@@ -161,7 +161,7 @@ class _TryFailedError(Exception):
 
 
 def _read_answer(response: httpx.Response, content: bytes, client_request_id: str, read: Callable[[Answer], _T]) -> _T:
-    """Return what `read` makes of an answer. Raises _TryFailedError when it is no success, or not this request's."""
+    """Return the result of `read`. Raises _TryFailedError if the response is not a success, unusable or foreign."""
     status = response.status_code
     try:
         confirmed = is_confirmed(response, client_request_id)
@@ -171,7 +171,7 @@ def _read_answer(response: httpx.Response, content: bytes, client_request_id: st
         if not confirmed:
             require_own(graph.client_request_id, client_request_id)
     except ForeignAnswer:
-        response.extensions.get("discard", _do_nothing)()  # What else comes on this connection is not ours either.
+        response.extensions.get("discard", _do_nothing)()  # Later responses on this connection would be foreign, too.
         raise _TryFailedError(foreign(client_request_id), AFTER_FOREIGN_ANSWER, "foreign") from None
     except (ValueError, RecursionError):
         raise _TryFailedError(unusable(response, client_request_id), None, "unusable") from None
@@ -180,9 +180,9 @@ def _read_answer(response: httpx.Response, content: bytes, client_request_id: st
 
 
 async def _read_body(response: httpx.Response) -> bytes:
-    """Return the body; nothing of one that is encoded although `identity` was asked for.
+    """Return the body, or nothing if it is encoded although `identity` was requested.
 
-    Unpacked it could have any size, and whether it unpacks at all must not decide what became of a request.
+    Decoded it could have any size, and a decoding error must not decide the outcome of a request.
     """
     if response.headers.get("content-encoding", "identity").strip().lower() == "identity":
         return await response.aread()
@@ -191,7 +191,7 @@ async def _read_body(response: httpx.Response) -> bytes:
 
 
 def _do_nothing() -> None:
-    """Stand for what a transport does not offer."""
+    """Do nothing: for transports without a `discard` extension."""
 
 
 def _now() -> float:

@@ -1,6 +1,6 @@
-"""A line in the log for each REST request: what Microsoft's support and a tenant's activity log are asked by.
+"""One log line for each REST request, with its ids for Microsoft's support and a tenant's activity log.
 
-It has no token, no target and no id of an invitation. Failures are always logged, the others at the level `debug`.
+No line contains a token, a target or an invitation's id. Failures are always logged, everything else at debug level.
 """
 
 import logging
@@ -15,7 +15,7 @@ from gateway.invitations.graph_error import plain_token
 logger = logging.getLogger("gateway.rest")
 
 MAX_DIAGNOSTIC = 2000
-"""Characters of an `x-ms-ags-diagnostic` header that is parsed."""
+"""Maximum characters of an `x-ms-ags-diagnostic` header that is parsed."""
 
 _PLACE = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.\-]{0,63}", re.ASCII)
 
@@ -29,7 +29,7 @@ class _Diagnostic(msgspec.Struct):
 
 
 class Try(msgspec.Struct, frozen=True):
-    """A request that was sent, or was to be: its number within its call, and when it began (the loop's time)."""
+    """An attempt at a call. `number` counts from 1 within the call; `started` is the event loop's time."""
 
     method: str
     number: int
@@ -38,12 +38,12 @@ class Try(msgspec.Struct, frozen=True):
 
 
 def log_success(of: Try, response: httpx.Response, now: float) -> None:
-    """Log a success, at the level `debug`."""
+    """Log a success at debug level."""
     logger.debug("%s %s", _beginning(of, now, response.status_code), _ids(of, response))
 
 
 def log_failure(of: Try, error: InvitationsError, response: httpx.Response | None, now: float, *, cause: str) -> None:
-    """Log a failure, whether it is tried again or not. What the caller can mend is no warning."""
+    """Log a failure, retried or not. A 4xx status is the caller's to fix, so it is no warning."""
     status = response.status_code if response is not None else None
     level = logging.INFO if status is not None and 400 <= status < 500 else logging.WARNING
     ids = f"client_request_id={of.client_request_id}" if response is None else _ids(of, response)
@@ -51,12 +51,12 @@ def log_failure(of: Try, error: InvitationsError, response: httpx.Response | Non
 
 
 def log_cancelled(of: Try, now: float) -> None:
-    """Log a request whose answer nobody waits for any more, at the level `debug`."""
+    """Log a cancelled request at debug level."""
     logger.debug("%s cause=cancelled client_request_id=%s", _beginning(of, now, None), of.client_request_id)
 
 
 def data_center(diagnostic: str) -> str | None:
-    """Return the data center that an `x-ms-ags-diagnostic` header names."""
+    """Return the data center named in an `x-ms-ags-diagnostic` header, or None."""
     if not diagnostic or len(diagnostic) > MAX_DIAGNOSTIC:
         return None
     try:
