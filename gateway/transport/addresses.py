@@ -1,4 +1,4 @@
-"""The addresses of a host, the likeliest to work first."""
+"""The addresses of a host, likeliest to work first."""
 
 import asyncio
 import socket
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
-"""What `socket.getaddrinfo` gives."""
+"""An item that `socket.getaddrinfo` returns."""
 
 REMEMBER_SECONDS = 600.0
-"""Then the order of the name service counts again: on the order of ten minutes (RFC 6555, section 4.2)."""
+"""How long a remembered address overrides the resolver's order: about ten minutes (RFC 6555, section 4.2)."""
 MAX_HOSTS = 64
 
 
@@ -21,17 +21,17 @@ class _Memory:
 
 
 class Addresses:
-    """Finds addresses, and remembers which one worked when the first did not.
+    """Resolves hosts, and remembers which address worked when the first one did not.
 
-    The names are looked up each time, so that the name service's own time limits hold. `good` is the address that
-    worked when one before it did not, `bad` the one that accepted a connection and then could not be used.
+    Names are resolved for every connection, so that DNS TTLs hold. `good` is an address that worked after an earlier
+    one had failed, `bad` one that accepted a connection that then could not be used.
     """
 
     def __init__(self) -> None:
         self._memory: dict[tuple[str, int], _Memory] = {}
 
     async def find(self, host: str, port: int) -> list[AddressInfo]:
-        """Return the host's addresses. Raises OSError, or ValueError for a host that cannot be a name."""
+        """Return the host's addresses. Raises OSError, or ValueError for an invalid host name."""
         found = await _look_up(host, port)
         known = self._memory.get((host, port))
         if known and known.until > asyncio.get_running_loop().time():
@@ -39,14 +39,14 @@ class Addresses:
         return found
 
     def worked(self, host: str, port: int, found: list[AddressInfo], address: Any) -> None:
-        """Remember the address that worked, unless it was the first that was tried."""
+        """Remember the address that worked, unless it was the first one."""
         if address is not None and _key(address) != _key(found[0][4]):
             memory = self._remember(host, port)
             memory.good = _key(address)
             memory.bad = None if memory.bad == memory.good else memory.bad
 
     def failed(self, host: str, port: int, address: Any) -> None:
-        """Forget what worked; try an address that accepted a connection in vain after the others."""
+        """Forget the address that worked. An address whose connection could not be used is tried last."""
         if address is not None:
             memory = self._remember(host, port)
             memory.good, memory.bad = None, _key(address)
@@ -63,11 +63,11 @@ class Addresses:
 
 
 async def _look_up(host: str, port: int) -> list[AddressInfo]:
-    try:  # without a thread
+    try:  # an IP address needs no thread
         return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
     except socket.gaierror:
         return list(await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
 
 def _key(address: Any) -> tuple[str, int]:
-    return address[0], address[1]  # without the flow and scope of IPv6
+    return address[0], address[1]  # without IPv6's flow info and scope id

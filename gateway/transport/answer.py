@@ -1,4 +1,4 @@
-"""An answer as the transport hands it over: read, and cheap to make."""
+"""Responses as the transport returns them: already read, and cheap to create."""
 
 from collections.abc import Callable
 
@@ -8,9 +8,9 @@ _READ = httpx.ByteStream(b"")
 
 
 class ResponseTooLarge(httpx.RemoteProtocolError):
-    """The answer is larger than the limit; the rest of it was not read.
+    """The response exceeds the limit; the rest of it was not read.
 
-    `response` is the answer without its body, or None when its head was not complete.
+    `response` is the response without its body, or None if its head was incomplete.
     """
 
     def __init__(self, message: str, response: httpx.Response | None) -> None:
@@ -19,11 +19,11 @@ class ResponseTooLarge(httpx.RemoteProtocolError):
 
 
 class Response(httpx.Response):
-    """An `httpx.Response` that has been read, and whose headers are made when somebody looks at them.
+    """An `httpx.Response` that has been read, and whose headers are built when they are accessed.
 
-    Call `response.extensions["discard"]()` when the answer turns out to belong to another request: it closes the
-    connection at once, so that no other request uses it. In the event loop's turn in which the transport returned
-    the answer, nothing has been written to the connection since.
+    Call `response.extensions["discard"]()` if the response turns out to belong to another request: it closes the
+    connection at once, so that no other request uses it. In the event loop iteration in which the transport returned
+    the response, this is in time: nothing has been written to the connection since.
     """
 
     def __init__(
@@ -37,9 +37,9 @@ class Response(httpx.Response):
 
     @property
     def headers(self) -> httpx.Headers:
-        """The answer's headers."""
+        """The response's headers."""
         return httpx.Headers(self.fields)
 
     @headers.setter
     def headers(self, _: httpx.Headers) -> None:
-        """Ignore the empty ones that httpx's constructor sets."""
+        """Ignore the empty headers that httpx's constructor sets."""

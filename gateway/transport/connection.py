@@ -1,9 +1,9 @@
-"""One HTTP/1.1 connection: a request's bytes go out, a whole answer comes back.
+"""One HTTP/1.1 connection: writes a request's bytes, and returns a complete response.
 
-`asyncio` hands the bytes of the socket straight to `httptools` (llhttp, the parser of Node.js), in its strict mode:
-bare line feeds, folded headers, doubled or conflicting `Content-Length` and `Content-Length` together with
-`Transfer-Encoding` are no HTTP. What follows RFC 9112: which answers have a body and where it ends (6.3), interim
-answers (9110, 15.2), and when a connection may be used again (9.3).
+asyncio passes the socket's bytes straight to httptools (llhttp, the parser of Node.js) in its strict mode: bare line
+feeds, folded headers, duplicate or conflicting `Content-Length`, and `Content-Length` together with `Transfer-Encoding`
+are errors. This module follows RFC 9112 on which responses have a body and where it ends (section 6.3), RFC 9110 on
+interim responses (section 15.2), and RFC 9112 on when a connection can be reused (section 9.3).
 """
 
 import asyncio
@@ -17,23 +17,23 @@ from gateway.transport.answer import Response, ResponseTooLarge
 from gateway.transport.sockets import all_arrived, readability
 
 MAX_SMALL_REQUEST = 16_384
-"""Bytes that a server has read with the head of a request, even if it refuses it by the head alone."""
+"""Maximum bytes of a request that a server reads together with its head, even if it rejects that head."""
 
 MAX_LATE_TURNS = 100
-"""Turns of the event loop, after a stall, to read what the kernel has: megabytes, at least 64 KiB in a turn."""
+"""Maximum event loop iterations to read what the kernel has after a stall: megabytes, at 64 KiB or more each."""
 
 Origin: TypeAlias = tuple[str, str, int]
 """Scheme, host and port."""
 
 MAX_HEAD_BYTES = 65_536
-"""Of an answer's status line and headers; servers and proxies usually allow 8 to 64 KiB."""
+"""Maximum bytes of a response's status line and headers; servers and proxies usually allow 8 to 64 KiB."""
 
 
 class Connection(asyncio.Protocol):
     """A connection to one origin, for one exchange at a time.
 
-    `reusable` is false while an exchange is under way, and for good when the connection can take no other: it was
-    closed, is about to be, or had bytes on it that nobody asked for. `idle_until` (the loop's time) is the pool's.
+    `reusable` is False during an exchange, and for good once the connection is closed, about to close, or has received
+    bytes that were not requested. `idle_until` (event loop time) belongs to the pool.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Connection(asyncio.Protocol):
         self._descriptor: int
         self._parser: httptools.HttpResponseParser
         self.is_readable: Callable[[], bool]
-        """Tells whether the kernel has something to read."""
+        """Return whether the kernel has something to read."""
         self._answer: asyncio.Future[httpx.Response] | None = None
         self._timer: asyncio.Handle | None = None
         self._expects_body = True
@@ -66,12 +66,12 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
 
     def exchange(self, request: bytes, until: float | None, *, expects_body: bool) -> asyncio.Future[httpx.Response]:
-        """Write a request; the future becomes its answer, with its whole body.
+        """Write a request and return a future for its complete response.
 
-        `until` is the loop's time at which the last byte of the answer has to be here, be it unread; `expects_body` is
-        false for HEAD. From here on the request counts as sent. The future fails with `httpx.ReadTimeout`;
-        `httpx.ReadError` when the connection was lost before the answer was whole; `httpx.RemoteProtocolError` when the
-        answer is not HTTP/1; `ResponseTooLarge`. Whoever stops waiting for it must `abort()` the connection.
+        From here on the request counts as sent. `until` is the event loop time by which the response's last byte must
+        have arrived, read or not; `expects_body` is False for HEAD. The future fails with `httpx.ReadTimeout`,
+        `httpx.ReadError` (connection lost before the response was complete), `httpx.RemoteProtocolError` (not HTTP/1)
+        or `ResponseTooLarge`. A caller that stops waiting must `abort()` the connection.
         """
         self._answer = answer = self._loop.create_future()
         self.reusable = False
@@ -86,26 +86,26 @@ class Connection(asyncio.Protocol):
         return answer
 
     def is_alive(self) -> bool:
-        """Tell whether an idle connection can take a request: by what the kernel knows, not only the event loop.
+        """Return whether an idle connection can take a request, asking the kernel as well as the event loop.
 
-        Whatever there is to read on an idle connection, its end or unasked bytes, makes it useless, and the loop may
-        not have come round to seeing it.
+        Anything readable on an idle connection, its end or unrequested bytes, makes it unusable, and the event loop may
+        not have noticed yet.
         """
         if not self.reusable or self._transport.is_closing() or self._loop.time() >= self.idle_until:
             return False
         return not self.is_readable()
 
     def abort(self) -> None:
-        """Close the connection at once, without waiting for anything that is still to be written."""
+        """Close the connection at once, discarding what is not yet written."""
         self.reusable = False
         if self._timer is not None:
             self._timer.cancel()
         self._transport.abort()
 
-    # What asyncio calls.
+    # Called by asyncio.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Set up the parser."""
         self._transport = cast("asyncio.Transport", transport)
         self._parser = httptools.HttpResponseParser(self)
         self._descriptor = transport.get_extra_info("socket").fileno()
@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
         self.reusable = True
 
     def data_received(self, data: bytes) -> None:
-        """Parse a part of the answer."""
+        """Parse part of the response."""
         if self._answer is None:
             self.abort()
             return
@@ -129,39 +129,39 @@ class Connection(asyncio.Protocol):
             self._fail_as_too_large(f"The answer's head is larger than {MAX_HEAD_BYTES} bytes.")
 
     def eof_received(self) -> None:
-        """Take the end of the connection as the end of the body where that is how it is framed.
+        """Treat the end of the connection as the end of the body where that is how it is framed.
 
-        Not over TLS: asyncio does not tell an end that the server signed from one that anybody on the way can make.
+        Not over TLS: asyncio cannot tell close_notify from truncation.
         """
         if self._answer is not None and self._head_complete and self.origin[0] == "http" and not self._is_framed():
             self._settle(self._response(self._parser.get_status_code()))
         self.reusable = False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail what is under way."""
+        """Fail the exchange in progress."""
         self.reusable = False
         self._settle(httpx.ReadError(f"The connection was lost before the answer was whole: {exc or 'closed'}"))
-        del self._parser  # it holds methods of this object: a cycle
+        del self._parser  # it holds bound methods of this object: a reference cycle
         self._on_lost(self)
 
-    # What httptools calls.
+    # Called by httptools.
 
     def on_message_begin(self) -> None:
-        """Begin an answer; one that follows the whole answer makes the connection useless."""
+        """Start a response; one that follows the complete response makes the connection unusable."""
         self._headers = []
         self._encoded = False
         if self._answer is None:
             self.reusable = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a header, unless it is a trailer."""
+        """Store a header, but not a trailer."""
         if not self._head_complete:
             self._headers.append((name, value))
             if len(name) == len(b"content-encoding") and name.lower() == b"content-encoding":
                 self._encoded = True
 
     def on_headers_complete(self) -> None:
-        """Decide what the head alone can decide."""
+        """Skip the head of an interim response; reject a bad head; finish a response to HEAD."""
         status = self._parser.get_status_code()
         if 100 <= status < 200 and status != 101:
             return
@@ -174,18 +174,18 @@ class Connection(asyncio.Protocol):
             self._settle(Response(status, self._headers, b"", self.abort))  # not reusable: the parser waits for a body
 
     def on_body(self, body: bytes) -> None:
-        """Keep a part of the body; an interim answer has none, whatever its head says (RFC 9110, section 15.2)."""
+        """Store part of the body. An interim response has none, whatever its head says (RFC 9110, section 15.2)."""
         if self._head_complete:
             self._body.append(body)
         else:
             self._may_be_kept = False
 
     def on_message_complete(self) -> None:
-        """Hand over the answer, unless it is an interim one."""
+        """Deliver the response, unless it is interim."""
         if self._answer is not None and self._head_complete:
             status = self._parser.get_status_code()
-            # A request that is still being written would run into the next one, and the next one would wait behind
-            # a body that the server refused to read.
+            # A request that is still being written would run into the next one, which could also wait behind a body
+            # that the server refuses to read.
             self.reusable = (
                 self._may_be_kept
                 and (self._is_small or (status < 300 and all_arrived(self._descriptor)))
@@ -194,11 +194,11 @@ class Connection(asyncio.Protocol):
             )
             self._settle(self._response(status))
 
-    # Ends of an exchange.
+    # Ending an exchange.
 
     def _response(self, status: int) -> httpx.Response:
         body = b"".join(self._body)
-        if self._encoded:  # httpx decodes it when it is read
+        if self._encoded:  # httpx decodes it on reading
             stream = httpx.ByteStream(body)
             return httpx.Response(status, headers=self._headers, stream=stream, extensions={"discard": self.abort})
         return Response(status, self._headers, body, self.abort)

@@ -1,7 +1,7 @@
-"""Makes connections: name, TCP, TLS, through a proxy where there is one.
+"""Opens connections: DNS, TCP and TLS, through a proxy if there is one.
 
-All addresses of a name are tried, the next one when the one before has failed or has not answered for a quarter of a
-second (RFC 8305): one that is dead must not use up the time that the others need.
+All addresses of a host are tried, each one as soon as the one before has failed or has not connected within a quarter
+of a second (RFC 8305): a dead address must not use up the time that the others need.
 """
 
 import asyncio
@@ -22,11 +22,11 @@ from gateway.transport.tls import tls_context
 from gateway.transport.tunnel import Proxy
 
 NEXT_ADDRESS_AFTER = 0.25
-"""Seconds: RFC 8305's "Connection Attempt Delay"."""
+"""RFC 8305's "Connection Attempt Delay", in seconds."""
 
 
 class Dialer:
-    """Makes connections on which nothing has been written."""
+    """Opens connections, without writing any byte of a request."""
 
     def __init__(
         self, new: Callable[[Origin], Connection], *, ssl_context: ssl.SSLContext | None, proxy: Proxy | None
@@ -38,14 +38,14 @@ class Dialer:
         self._failures = FailureLog()
 
     async def connect(self, origin: Origin, until: float | None) -> Connection:
-        """Make a connection. Raises `httpx.ConnectTimeout` after `until` (the loop's time), or `httpx.ConnectError`."""
+        """Return a new connection. Raises `httpx.ConnectError`, or after `until` (loop time) `httpx.ConnectTimeout`."""
         _, host, port = origin
         address = self._proxy.address if self._proxy else (host, port)
         attempt = _Attempt()
         try:
             async with Within(until):
                 return await self._connect(origin, address, attempt)
-        except (OSError, ValueError, RuntimeError) as error:  # uvloop has RuntimeError for some of them
+        except (OSError, ValueError, RuntimeError) as error:  # uvloop raises RuntimeError for some of them
             self._addresses.failed(*address, attempt.peer)
             self._failures.add(host, port, attempt.step, error, self._ssl_context)
             if isinstance(error, TimeoutError):
@@ -95,16 +95,16 @@ class Dialer:
 
 
 class _Attempt:
-    """How far an attempt to connect came."""
+    """How far an attempt to connect got."""
 
     step = "tls"
     peer: Any = None
 
 
 async def _require_silence(connection: Connection) -> None:
-    """Raise DialError unless a connection is open, and has nothing on it that nobody asked for.
+    """Raise DialError unless the connection is open and has received nothing that was not requested.
 
-    What there is to read may be TLS's own, such as session tickets: the loop has to read it to tell.
+    Readable bytes may be TLS's own, such as session tickets; the event loop has to read them to find out.
     """
     for _ in range(TURNS):
         if not connection.reusable:

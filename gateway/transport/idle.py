@@ -1,4 +1,4 @@
-"""The idle connections of a pool, each found, added and removed in the same time however many there are."""
+"""A pool's idle connections, with lookup, insertion and removal in constant time."""
 
 from collections import OrderedDict
 
@@ -6,7 +6,7 @@ from gateway.transport.connection import Connection, Origin
 
 
 class IdleConnections:
-    """Idle connections in the order in which they became idle, of all origins and of each."""
+    """Idle connections in the order in which they became idle, overall and per origin."""
 
     def __init__(self) -> None:
         self._all: OrderedDict[Connection, None] = OrderedDict()
@@ -16,7 +16,7 @@ class IdleConnections:
         return len(self._all)
 
     def add(self, connection: Connection) -> None:
-        """Add the connection that became idle last."""
+        """Add a connection that has just become idle."""
         self._all[connection] = None
         same = self._of.get(connection.origin)
         if same is None:
@@ -24,7 +24,7 @@ class IdleConnections:
         same[connection] = None
 
     def take(self, origin: Origin) -> Connection | None:
-        """Remove and return the origin's connection that was used last: the others can expire."""
+        """Remove and return the origin's most recently used connection, if any, so that the others can expire."""
         same = self._of.get(origin)
         if same is None:
             return None
@@ -35,11 +35,11 @@ class IdleConnections:
         return connection
 
     def oldest(self) -> Connection | None:
-        """Return the connection that has been idle longest."""
+        """Return the connection that has been idle longest, if any."""
         return next(iter(self._all), None)
 
     def remove(self, connection: Connection) -> bool:
-        """Remove a connection. Returns whether it was there."""
+        """Remove a connection. Return whether it was there."""
         if connection not in self._all:
             return False
         del self._all[connection]

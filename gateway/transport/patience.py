@@ -1,18 +1,18 @@
-"""Time limits that a stall of the event loop does not make wrong."""
+"""Timeouts that stay correct when the event loop stalls."""
 
 import asyncio
 from types import TracebackType
 from typing import Self
 
 TURNS = 20
-"""Turns of the event loop in which it sees what happened outside while it stood still."""
+"""Event loop iterations that the loop needs to notice what happened during a stall."""
 
 
 class Within:
-    """A time limit like `asyncio.timeout_at`, but the event loop first looks round for what came in time.
+    """A timeout like `asyncio.timeout_at`, except that the event loop first handles what arrived in time.
 
-    After a stall, a loop may run the timers before it looks at its sockets, as uvloop does. Raises TimeoutError, at
-    once when the time is over already; None is no limit.
+    After a stall, a loop may run its timers before it polls its sockets, as uvloop does. Raises TimeoutError, at once
+    if the time has already passed. None means no timeout.
     """
 
     def __init__(self, until: float | None) -> None:

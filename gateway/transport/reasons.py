@@ -1,6 +1,6 @@
-"""Why no connection was made, for operators: a line in the log, without anything secret.
+"""Tells operators why no connection was made: a log line without anything secret.
 
-Host and port are the upstream's, from the settings. OpenSSL's texts are constants, or name the host that was asked for.
+Host and port are the upstream's, from the settings. OpenSSL's messages are constants, or name the requested host.
 """
 
 import errno
@@ -13,11 +13,11 @@ import time
 _log = logging.getLogger("gateway.transport")
 
 QUIET_SECONDS = 10.0
-"""Between two lines of the same kind."""
+"""Minimum seconds between two lines of the same kind."""
 
 
 class DialError(ConnectionError):
-    """A connection that could not be made, for a reason that has no exception of its own."""
+    """A connection failure that has no exception class of its own."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -25,7 +25,7 @@ class DialError(ConnectionError):
 
 
 class FailureLog:
-    """Logs failures to connect: at most one line in ten seconds for each of the few kinds, which counts the others."""
+    """Logs connection failures: one line in `QUIET_SECONDS` for each of the few kinds, with a count of the others."""
 
     def __init__(self) -> None:
         self._last: dict[str, float] = {}
@@ -47,7 +47,7 @@ class FailureLog:
 
 
 def reason(error: Exception, step: str, context: ssl.SSLContext | None) -> tuple[str, str]:
-    """Return the kind of a failure, and what more can be told of it."""
+    """Return the kind of a failure, and its details."""
     match error:
         case DialError():
             told = error.kind, str(error)
@@ -73,5 +73,5 @@ def reason(error: Exception, step: str, context: ssl.SSLContext | None) -> tuple
 
 
 def _authorities(context: ssl.SSLContext | None) -> str:
-    # A file of authorities that is not there is no error to OpenSSL.
+    # OpenSSL reports no error if its file of authorities is missing.
     return "" if context is None or context.cert_store_stats()["x509_ca"] else "; no certificate authority is loaded"

@@ -1,4 +1,4 @@
-"""A request as it is written to a connection (RFC 9112), never one that could be read as another request."""
+"""Serializes a request (RFC 9112), so that it can never be read as a different one."""
 
 from functools import lru_cache
 
@@ -10,7 +10,7 @@ _TOKEN_PUNCTUATION = b"!#$%&'*+-.^_`|~"
 
 
 def serialize(request: httpx.Request) -> bytes:
-    """Return the request's bytes. Raises `httpx.LocalProtocolError` for one that is not HTTP."""
+    """Return the request's bytes. Raises `httpx.LocalProtocolError` if it is not valid HTTP."""
     if not isinstance(request.stream, httpx.ByteStream):
         raise httpx.LocalProtocolError("The request's body must be bytes.")
     body = b"".join(request.stream)
@@ -25,16 +25,16 @@ def serialize(request: httpx.Request) -> bytes:
     if body if length_at is None else fields[length_at][1] != b"%d" % len(body):
         raise httpx.LocalProtocolError("The request's Content-Length is not the length of its body.")
     head = b"\r\n".join([b"%b: %b" % field for field in fields])
-    if len(head) - len(head.translate(None, _CONTROLS)) != 2 * (len(fields) - 1):  # but for the line breaks made here
+    if len(head) - len(head.translate(None, _CONTROLS)) != 2 * (len(fields) - 1):  # except the line breaks added here
         raise httpx.LocalProtocolError("A request header's value has a control character.")
     return b"%b %b HTTP/1.1\r\n%b\r\n\r\n%b" % (method.encode("ascii"), target, head, body)
 
 
 @lru_cache(maxsize=64)
 def _check_names(names: tuple[bytes, ...]) -> int | None:
-    """Check the names of a request's headers, which are few and the same each time.
+    """Check a request's header names, and return the index of `Content-Length`, if any.
 
-    Returns the place of `Content-Length`. Raises `httpx.LocalProtocolError`.
+    Raises `httpx.LocalProtocolError`. Cached: requests have the same few sets of names.
     """
     lowered = [name.lower() for name in names]
     if b"" in lowered or not b"".join(lowered).translate(None, _TOKEN_PUNCTUATION).isalnum():

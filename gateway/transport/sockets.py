@@ -1,4 +1,4 @@
-"""Sockets below the event loop: what the kernel knows before it, and who closes them."""
+"""Sockets below the event loop: what the kernel knows about them, and who closes them."""
 
 import asyncio
 import select
@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 
 def readability(descriptor: int) -> Callable[[], bool]:
-    """Make the function that tells whether a socket has something to read."""
-    if not hasattr(select, "poll"):  # Windows, where select() has no bound on the descriptor's value
+    """Return a function that returns whether a socket has something to read."""
+    if not hasattr(select, "poll"):  # Windows, where select() takes descriptors of any value
         return lambda: bool(select.select([descriptor], [], [], 0)[0])
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
@@ -17,7 +17,7 @@ def readability(descriptor: int) -> Callable[[], bool]:
 
 
 def all_arrived(descriptor: int) -> bool:
-    """Tell whether the other end has received all that was written to a TCP socket; False where that is not known."""
+    """Return whether the peer has received everything written to a TCP socket; False if that is not known."""
     if sys.platform != "linux":
         return False
     import fcntl  # noqa: PLC0415 (not on Windows)
@@ -30,11 +30,11 @@ def all_arrived(descriptor: int) -> bool:
 
 
 def disown(sock: socket.socket) -> None:
-    """Leave the descriptor of a connection that failed to the event loop that has it.
+    """Leave a failed connection's descriptor to the event loop that owns it.
 
-    uvloop 0.23 closes the descriptor, but forgets the socket object when the peer has reset the connection before
-    `create_connection` returned. The object's finalizer would then close whatever has that number by then: another
-    caller's connection. asyncio closes the object itself.
+    If the peer resets the connection before `create_connection` returns, uvloop 0.23 closes the descriptor but forgets
+    the socket object. The object's finalizer would then close whatever has that number by then: another caller's
+    connection. asyncio closes the object itself.
     """
     if not isinstance(asyncio.get_running_loop(), asyncio.BaseEventLoop):
         sock.detach()

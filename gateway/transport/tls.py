@@ -1,4 +1,4 @@
-"""TLS to the REST API, by the authorities of the system or those that `SSL_CERT_FILE` and `SSL_CERT_DIR` name."""
+"""TLS to the upstream, verified by the system's authorities or those in `SSL_CERT_FILE` and `SSL_CERT_DIR`."""
 
 import contextlib
 import os
@@ -10,14 +10,14 @@ _FILE, _FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
 
 
 class TlsError(OSError):
-    """No certificate could be verified; the text is one line that says what to do, and repeats no value."""
+    """No certificate can be verified. The message is one line that says what to do, and shows no value."""
 
 
 def tls_context() -> ssl.SSLContext:
     """Return a context that verifies certificate and host name.
 
-    Raises TlsError when a variable names nothing usable, or when there are no authorities at all. OpenSSL would say
-    nothing, and refuse every connection.
+    Raises TlsError if a variable names nothing usable, or if there are no authorities at all: OpenSSL would report
+    nothing, and reject every connection.
     """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -47,10 +47,10 @@ def _check_file(path: str) -> None:
 
 
 def _has_certificates(folder: str) -> bool:
-    """Say whether OpenSSL finds a certificate there: it looks them up by names such as `5ed36f99.0`."""
+    """Return whether OpenSSL finds a certificate in a folder: it looks for names such as `5ed36f99.0`."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     for file in Path(folder).glob("[0-9a-f]" * 8 + ".[0-9]*") if folder else ():
-        with contextlib.suppress(OSError):  # ssl.SSLError is one
+        with contextlib.suppress(OSError):  # includes ssl.SSLError
             context.load_verify_locations(file)
             return True
     return False

@@ -1,24 +1,24 @@
-"""The way to the REST API: an httpx transport that knows whether a request was sent.
+"""An httpx transport that knows whether a request was sent.
 
-An invitation must never be sent twice, so the class of an exception has to answer one question: can the upstream have
-seen the request? Raised by this transport,
+An invitation must never be sent twice, so an exception's class has to answer one question: can the upstream have
+seen the request? This transport raises
 
-    httpx.UnsupportedProtocol   not http or https        ┐
-    httpx.PoolTimeout           no connection was free   │ certainly not sent: not one byte of the request
-    httpx.ConnectTimeout        not connected in time    │ was given to a socket
-    httpx.ConnectError          name, TCP, TLS           ┘
-    httpx.LocalProtocolError    a request that is not HTTP, our own mistake; not sent either
-    httpx.ReadTimeout           the answer was not whole in time
-    httpx.ReadError             the connection was lost before the answer was whole
-    httpx.RemoteProtocolError   the answer is not HTTP/1
-    └── ResponseTooLarge        the answer is larger than the limit
+    httpx.UnsupportedProtocol   not http or https             ┐
+    httpx.PoolTimeout           no free connection in time    │ certainly not sent: no byte of the request
+    httpx.ConnectTimeout        not connected in time         │ was written to a socket
+    httpx.ConnectError          DNS, TCP or TLS failed        ┘
+    httpx.LocalProtocolError    the request is not HTTP (our own mistake); not sent either
+    httpx.ReadTimeout           the response was not complete in time
+    httpx.ReadError             the connection was lost before the response was complete
+    httpx.RemoteProtocolError   the response is not HTTP/1
+    └── ResponseTooLarge        the response exceeds the limit
 
-and nothing is ever written a second time. What was weighed: httpcore, behind httpx's own transport, has honest classes
-but costs more than a millisecond of CPU a call under concurrency. httpx-aiohttp reports a connection that was lost
-after the request as `ConnectTimeout`. pyreqwest raises `ConnectError` also when the server has read a POST and then
-closes, resets or stops in the middle of a header. asyncio with httptools, the parser that uvicorn runs on, knows
-exactly what it wrote and is the fastest of them. Not HTTP/2. Proxies are its own work as well: httpcore sends what is
-for http to a proxy in clear, and loses a place in its pool for good with each TLS handshake that fails in a tunnel.
+and never writes anything a second time. The alternatives: httpcore, behind httpx's own transport, raises the right
+classes but costs more than a millisecond of CPU per call under concurrency. httpx-aiohttp reports a connection lost
+after the request as `ConnectTimeout`. pyreqwest raises `ConnectError` even when the server has read a POST and then
+closes, resets or stops in the middle of a header. asyncio with httptools, the parser that uvicorn uses, knows exactly
+what it wrote, and is the fastest of them. There is no HTTP/2. Proxy support is our own, too: httpcore sends http
+requests to a proxy in clear, and loses a place in its pool for good whenever a TLS handshake fails in a tunnel.
 """
 
 import asyncio
@@ -41,23 +41,23 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """Sends requests over pooled HTTP/1.1 connections and returns answers whose body has been read.
+    """Sends requests over pooled HTTP/1.1 connections, and returns responses whose body has been read.
 
-    A request's body must be bytes (`httpx.ByteStream`), with its `Content-Length` among the headers. The `target`
-    extension (bytes) replaces the URL's path and query. Of the `timeout` extension (seconds, or None for no limit)
-    `pool` is for a free connection, `connect` for name, TCP and TLS together, and `read` for everything from the first
-    byte written to the last byte of the body; `write` is part of it. The `deadline` extension (the event loop's time)
-    bounds all of them together, so that a caller's time limit does not need to cancel a request and thereby forget
-    whether it was sent. With the `new_connection` extension no pooled connection is used. A cancelled request closes
-    its connection. The answer's `discard` extension is a function that closes its connection at once, for an answer
-    that belongs to another request.
+    A request's body must be bytes (`httpx.ByteStream`), with its `Content-Length` among the headers. Extensions:
 
-    At most `max_connections` are open or being opened; who waits for one is served in order. One that was idle for
-    `idle_seconds` is closed: the default is below the 5 seconds of many servers, so that a request rarely meets a
-    connection that the server is closing. `max_response_bytes` bounds an answer with its head and framing. TLS
-    verifies certificate and host name by the system's authorities unless another context is given. With the URL of
-    a `proxy`, connections lead through tunnels that it opens, to https only.
-    Belongs to one event loop.
+    - `target` (bytes) replaces the URL's path and query.
+    - `timeout` (seconds, None for no limit): `pool` covers queueing, `connect` covers DNS, TCP and TLS together, `read`
+      runs from the first byte written to the last byte of the body, and `write` is part of it.
+    - `deadline` (event loop time) limits all phases together: a caller that cancelled a request to limit its time would
+      no longer know whether it was sent.
+    - `new_connection` uses no pooled connection.
+
+    Cancelling a request closes its connection. So does calling the response's `discard` extension, for a response that
+    belongs to another request. At most `max_connections` are open or being opened; waiters are served first come, first
+    served. Idle connections close after `idle_seconds`: the default is below the 5 seconds of many servers, so that a
+    request rarely meets a connection that the server is closing. `max_response_bytes` limits a response with its head
+    and framing. TLS verifies certificate and host name by the system's authorities unless `ssl_context` is given. With
+    the URL of a `proxy`, connections go through its tunnels, to https only. Belongs to one event loop.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Transport(httpx.AsyncBaseTransport):
 
     @property
     def connections(self) -> dict[str, int]:
-        """How many are `open`, how many of them `idle`, how many `slots` are taken, how many requests are `waiting`."""
+        """The numbers of `open` connections, of `idle` ones among them, of `slots` taken and of requests `waiting`."""
         return {
             "open": len(self._open),
             "idle": len(self._idle),
@@ -92,7 +92,7 @@ class Transport(httpx.AsyncBaseTransport):
         }
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request once and return its answer; the module says what is raised."""
+        """Send a request once and return its response. The module's docstring lists what it raises."""
         origin = _origin(request.url)
         if self._proxy and origin[0] != "https":
             raise httpx.UnsupportedProtocol("Through a proxy only https is spoken: it would read everything else.")
@@ -109,13 +109,13 @@ class Transport(httpx.AsyncBaseTransport):
             self._give_back(connection if connection.reusable else None)
 
     async def aclose(self) -> None:
-        """Close every connection; who waits for an answer gets `httpx.ReadError`, who waits to send `ConnectError`."""
+        """Close every connection. Requests in flight fail with `httpx.ReadError`, queued ones with `ConnectError`."""
         self._closed = True
         if self._sweeper is not None:
             self._sweeper.cancel()
         for connection in tuple(self._open):
             connection.abort()
-        for _ in range(TURNS):  # in which the loop reports the end of an aborted connection
+        for _ in range(TURNS):  # the loop reports an aborted connection's end in a later iteration
             if self._open:
                 await asyncio.sleep(0)
 
@@ -126,7 +126,7 @@ class Transport(httpx.AsyncBaseTransport):
         if connection is None:
             if self._slots < self._max_connections:
                 self._slots += 1
-            elif (other := self._idle.oldest()) is not None:  # its slot changes hands
+            elif (other := self._idle.oldest()) is not None:  # take over its slot
                 self._idle.remove(other)
                 other.abort()
             else:
@@ -138,7 +138,7 @@ class Transport(httpx.AsyncBaseTransport):
         return await self._connect(origin, request)
 
     async def _wait(self, origin: Origin, request: httpx.Request) -> Connection | None:
-        """Wait in line for a connection to the origin, or for the slot to open one (None)."""
+        """Wait in the queue, and return a connection to the origin, or None for a slot to open one."""
         waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
         self._waiters[waiter] = origin
         try:
@@ -148,7 +148,7 @@ class Transport(httpx.AsyncBaseTransport):
             self._waiters.pop(waiter, None)
             if isinstance(error, TimeoutError) and waiter.done() and not waiter.cancelled():
                 return waiter.result()
-            if waiter.done() and not waiter.cancelled():  # what came too late is the next one's
+            if waiter.done() and not waiter.cancelled():  # it came too late: pass it on
                 self._give_back(waiter.result())
             if isinstance(error, TimeoutError):
                 raise httpx.PoolTimeout("No connection was free in time.") from None
@@ -171,7 +171,7 @@ class Transport(httpx.AsyncBaseTransport):
         return Connection(origin, max_response_bytes=self._max_response_bytes, on_lost=self._lost)
 
     def _give_back(self, connection: Connection | None) -> None:
-        """Pass a slot, with its connection when that can be used again, to who waits longest, or keep it."""
+        """Hand the slot, and its connection if that is reusable, to the longest waiter, or return it to the pool."""
         now = asyncio.get_running_loop().time()
         if connection is not None:
             connection.idle_until = now + self._idle_seconds
@@ -192,7 +192,7 @@ class Transport(httpx.AsyncBaseTransport):
             self._sweeper = asyncio.get_running_loop().call_at(connection.idle_until, self._sweep)
 
     def _sweep(self) -> None:
-        """Close what has been idle for too long."""
+        """Close connections that have been idle too long."""
         self._sweeper = None
         loop = asyncio.get_running_loop()
         while (oldest := self._idle.oldest()) is not None and oldest.idle_until <= loop.time():
@@ -209,7 +209,7 @@ class Transport(httpx.AsyncBaseTransport):
 
 
 def _until(request: httpx.Request, phase: str) -> float | None:
-    """Return the event loop's time at which a phase that begins now has to be over."""
+    """Return the event loop time by which a phase that starts now must end."""
     limit: float | None = request.extensions.get("timeout", {}).get(phase)
     deadline: float | None = request.extensions.get("deadline")
     if limit is None:

@@ -1,6 +1,6 @@
-"""A way through an HTTP proxy: a tunnel in which TLS is spoken with the upstream itself (RFC 9110, section 9.3.6).
+"""Tunnels through an HTTP proxy, inside which TLS is spoken with the upstream itself (RFC 9110, section 9.3.6).
 
-The proxy sees the upstream's name and port, and no byte of a request.
+The proxy sees the upstream's name and port, but no byte of a request.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})[ \r]")
 
 
 class Proxy:
-    """An HTTP proxy, by its URL, which can hold a user and a password."""
+    """An HTTP proxy. Its URL can contain a user and a password."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -27,7 +27,7 @@ class Proxy:
             self._authorization = b"Proxy-Authorization: Basic " + b64encode(credentials) + b"\r\n"
 
     async def open_tunnel(self, sock: socket.socket, host: str, port: int) -> None:
-        """Ask the proxy at the other end of a socket for a tunnel to a host. Raises OSError when it refuses."""
+        """Ask the proxy that a socket is connected to for a tunnel to a host. Raises OSError if it refuses."""
         loop = asyncio.get_running_loop()
         name = b"[%b]" % host.encode("ascii") if ":" in host else host.encode("ascii")
         await loop.sock_sendall(
