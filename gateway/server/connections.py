@@ -1,4 +1,4 @@
-"""A bound on client connections: those beyond it are answered at once, and closed."""
+"""Limits client connections: those beyond the limit get a 503 at once, and are closed."""
 
 import asyncio
 import logging
@@ -12,7 +12,7 @@ from gateway.server.descriptors import REFUSALS
 from gateway.server.protocol import HttpProtocol
 
 LINGER = 2.0
-"""Seconds that a refused client has to read its answer."""
+"""Seconds that a rejected client has to read its response."""
 REPORT_AFTER = 1.0
 
 _logger = logging.getLogger("gateway.http")
@@ -38,7 +38,7 @@ _ANSWER = (
 
 
 class BoundedConnections:
-    """Makes the protocol of each client connection, as uvicorn's `http` option: HTTP, or a refusal."""
+    """Creates the protocol of each client connection, as uvicorn's `http` option: HTTP, or a rejection."""
 
     def __init__(self, maximum: int) -> None:
         self._maximum = maximum
@@ -46,7 +46,7 @@ class BoundedConnections:
         self._refused = 0
 
     def __call__(self, *, server_state: ServerState, **options: Any) -> asyncio.Protocol:
-        """Make the protocol of a connection that was accepted."""
+        """Return the protocol for an accepted connection."""
         if len(server_state.connections) < self._maximum:
             return HttpProtocol(server_state=server_state, **options)
         if not self._refused:
@@ -64,9 +64,9 @@ class BoundedConnections:
 
 
 class _Refusal(asyncio.Protocol):
-    """Sends the answer, and then reads until the client has closed.
+    """Sends the 503, and then reads until the client has closed.
 
-    If the socket were closed while the client still sends, the client's system could throw the answer away.
+    Closing the socket while the client is still sending could make the client's system discard the response.
     """
 
     def __init__(self, lingering: set[asyncio.Protocol]) -> None:
@@ -74,7 +74,7 @@ class _Refusal(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Answer."""
+        """Send the response."""
         transport.write(_ANSWER)
         if len(self._lingering) >= REFUSALS:
             transport.close()
@@ -84,7 +84,7 @@ class _Refusal(asyncio.Protocol):
         transport.write_eof()
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Forget the connection."""
+        """Stop tracking the connection."""
         self._lingering.discard(self)
         if self._timer:
             self._timer.cancel()

@@ -1,4 +1,4 @@
-"""uvicorn's HTTP/1.1 protocol with deadlines: no client holds a connection by doing nothing."""
+"""uvicorn's HTTP/1.1 protocol with timeouts: no client can hold a connection by doing nothing."""
 
 import asyncio
 from typing import ClassVar
@@ -6,64 +6,64 @@ from typing import ClassVar
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MIN_WRITTEN = 65_536
-"""Minimum bytes that a client has to read of a large answer in each `WRITE_TIME`: 2 KB/s."""
+"""Minimum bytes of a large response that a client must read in each `WRITE_TIME`: 2 KB/s."""
 
 
 class DeadlineProtocol(HttpToolsProtocol):
-    """Limits the time of a request that comes in parts, and of an answer that is not read.
+    """Limits the time for a request that arrives in parts, and for a response that is not read.
 
-    A request that comes in one read costs no timer, nor does an answer that the kernel takes at once.
+    A request that arrives in one read costs no timer, nor does a response that the kernel takes at once.
     """
 
     REQUEST_TIME: ClassVar[float] = 30.0
     """Seconds from a request's first byte to its last: enough for a megabyte at 35 KB/s."""
     WRITE_TIME: ClassVar[float] = 30.0
-    """Seconds in which a client has to read something of its answer."""
+    """Seconds in which a client must read some of its response."""
 
     _request_timer: asyncio.TimerHandle | None = None
     _write_timer: asyncio.TimerHandle | None = None
     _unwritten = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin, and wait for the first request."""
+        """Start the timeout for the first request."""
         super().connection_made(transport)
         self.limit_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Cancel all timeouts."""
         super().connection_lost(exc)
         self.unlimit_request()
         self._unset_keepalive_if_required()
         self._stop_watching()
 
     def pause_writing(self) -> None:
-        """Wait for the client to read, but not for ever."""
+        """Wait for the client to read, with a timeout."""
         super().pause_writing()
         self._watch_writing()
 
     def resume_writing(self) -> None:
-        """Go on writing."""
+        """Resume writing, and cancel the timeout."""
         super().resume_writing()
         if not self.transport.is_closing():
             self._stop_watching()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection, whether its client has read the last answer or not."""
+        """Close an idle connection, whether or not its client has read the last response."""
         self.close()
 
     def limit_request(self) -> None:
-        """Give a request its time, unless that runs already."""
+        """Start the request timeout, unless it is already running."""
         if self._request_timer is None:
             self._request_timer = self.loop.call_later(self.REQUEST_TIME, self._end_request)
 
     def unlimit_request(self) -> None:
-        """Stop the time of a request: it is whole."""
+        """Cancel the request timeout: the request is complete."""
         if self._request_timer is not None:
             self._request_timer.cancel()
             self._request_timer = None
 
     def request_is_late(self) -> None:
-        """Refuse a request that did not come in time."""
+        """Reject a request that did not arrive in time."""
         raise NotImplementedError
 
     def close(self) -> None:

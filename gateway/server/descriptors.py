@@ -1,26 +1,26 @@
-"""Who may have how many of the files and sockets that a process can open: `ulimit -n`."""
+"""Divides the files and sockets that a process may open (`ulimit -n`) among their users."""
 
 import logging
 import sys
 
 UPSTREAM_CONNECTIONS = 100
-"""Connections to the REST API."""
+"""Maximum number of connections to the REST API."""
 REFUSALS = 128
-"""Client connections that are too many and have been answered, until the client has read that."""
+"""Maximum number of rejected client connections that are kept until the client has read the response."""
 _OTHERS = 2 * UPSTREAM_CONNECTIONS + REFUSALS + 64
-"""What clients do not get: a connection that is being made may try two addresses, and 64 are for everything else."""
+"""Descriptors not for clients: a new upstream connection may try two addresses; 64 are for everything else."""
 _ENOUGH = 65_536
 _LEAST = 512
 
 _logger = logging.getLogger("gateway.start")
 
 
-class TooFewDescriptors(Exception):  # noqa: N818 (an answer to the person who starts it)
-    """The process can open too few files to serve."""
+class TooFewDescriptors(Exception):  # noqa: N818 (a message to the operator)
+    """The limit on open files is too low to serve."""
 
 
 def raise_limit() -> tuple[int, int]:
-    """Raise the limit of open files as far as the process may and needs. Return it before and after.
+    """Raise the limit on open files as far as permitted and needed. Return the limit before and after.
 
     Raises TooFewDescriptors. Worker processes inherit the limit.
     """
@@ -33,7 +33,7 @@ def raise_limit() -> tuple[int, int]:
     if before != resource.RLIM_INFINITY and before < wanted:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
-        except (OSError, ValueError):  # macOS has a lower one that it does not tell
+        except (OSError, ValueError):  # macOS has a lower limit that it does not report
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, 10_240), most))
     after = _limit()
     if after < _LEAST:
@@ -47,7 +47,7 @@ def client_connections() -> int:
 
 
 def tell_limit(before: int, after: int, max_operations: int) -> None:
-    """Say in the log what the limit is and means; it lowers a `max_operations` that is higher than its connections."""
+    """Log the limit and the client connections it allows; warn if it lowers `max_operations` to that."""
     limit = f"was raised from {before} to {after}" if after > before else f"is {after}"
     connections = client_connections()
     message = f"The limit of open files (ulimit -n) {limit}: {connections} client connections in each process"

@@ -1,4 +1,4 @@
-"""Rules of RFC 9112 on a request's head that the parser does not check."""
+"""Rules of RFC 9112 for a request's head that the parser does not check."""
 
 import re
 from functools import lru_cache
@@ -8,8 +8,8 @@ from gateway.http.request import MAX_LENGTH_DIGITS
 _HOST = re.compile(rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Za-z:.\-._~!$&'()*+,;=]+\])(?::[0-9]*)?")
 
 
-class BadHead(Exception):  # noqa: N818 (an answer, no error)
-    """A head that must be refused, and the connection closed."""
+class BadHead(Exception):  # noqa: N818 (a response, not an error)
+    """A head that must be rejected, and the connection closed."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -18,9 +18,9 @@ class BadHead(Exception):  # noqa: N818 (an answer, no error)
 
 
 def check_head(version: str, headers: list[tuple[bytes, bytes]], *, upgrade: bool) -> int:
-    """Return the length of a request's body; 0 when it has none, or has one in chunks.
+    """Return the length of a request's body, or 0 if it has none or is chunked.
 
-    `upgrade` says that the parser takes what follows the head for another protocol. Raises BadHead.
+    `upgrade` means that the parser takes what follows the head for another protocol. Raises BadHead.
     """
     if version not in ("1.1", "1.0"):
         raise BadHead(400, "The version must be HTTP/1.1.")
@@ -38,7 +38,7 @@ def check_head(version: str, headers: list[tuple[bytes, bytes]], *, upgrade: boo
     if in_chunks:
         _check_codings(version, headers)
     if upgrade and (in_chunks or length is not None):
-        # The parser takes the body for the first bytes of the next protocol, or of the next request.
+        # The parser would take the body for the start of the other protocol, or of the next request.
         raise BadHead(400, "A request with a body must not ask for another protocol (Upgrade, CONNECT).")
     if length is None:
         return 0
@@ -48,7 +48,7 @@ def check_head(version: str, headers: list[tuple[bytes, bytes]], *, upgrade: boo
 
 
 def _check_codings(version: str, headers: list[tuple[bytes, bytes]]) -> None:
-    """Allow `chunked` only: RFC 9112, 6.1 and 6.3."""
+    """Raise BadHead for any transfer coding but `chunked` (RFC 9112, sections 6.1 and 6.3)."""
     if version == "1.0":
         raise BadHead(400, "HTTP/1.0 has no Transfer-Encoding: send a Content-Length, or HTTP/1.1.")
     values = b",".join(value for name, value in headers if name == b"transfer-encoding")

@@ -1,8 +1,8 @@
 """HTTP/1.1 to clients, one request at a time.
 
-httptools cannot be stopped between two requests, so it is fed up to where a request can end: an empty line, or the last
-byte of a counted body. What is behind a whole request stays unparsed, and reading stays paused, until that request has
-been answered. So a client has at most one read of bytes waiting, and nothing behind a request changes its answer.
+httptools cannot stop between two requests, so it is only fed up to where a request can end: an empty line, or the last
+byte of a body with a Content-Length. Bytes after a complete request stay unparsed, and reading stays paused, until
+that request is answered. So at most one read of bytes waits per client, and none of it affects an earlier response.
 """
 
 import asyncio
@@ -22,9 +22,9 @@ MAX_HEAD = 65_536
 """Maximum bytes of a request's line and headers, and of its trailers; other servers allow 8 to 64 KiB."""
 
 MAX_HEADERS = 200
-"""Maximum number of a request's headers: each takes ten times its bytes."""
+"""Maximum number of headers of a request: each takes ten times its bytes in memory."""
 MAX_PIECES = 64
-"""Maximum number of pieces parsed before other connections have their turn."""
+"""Maximum number of pieces parsed before other connections get their turn."""
 
 _TOO_LARGE = BadHead(400, f"The request's line and headers must be at most {MAX_HEAD} bytes.")
 _TOO_MANY = BadHead(431, f"A request must have at most {MAX_HEADERS} headers.")
@@ -42,23 +42,23 @@ class _Flow(FlowControl):
 
 
 class HttpProtocol(DeadlineProtocol):
-    """Serves one connection."""
+    """Serves one client connection."""
 
     flow: _Flow
     _unfinished = 0
-    """Bytes parsed since a body's last part, or since the request's beginning."""
+    """Bytes parsed since the request began, or since the last part of its body."""
     _whole = True
-    """No request has been parsed in part."""
+    """Whether the parser is between two requests."""
     _in_body = False
     _is_scheduled = False
-    """`_parse` will be called in a later turn of the loop."""
+    """Whether `_parse` will be called in a later iteration of the event loop."""
     _own_headers = 0
-    """Number of headers that are no trailers."""
+    """Number of headers that are not trailers."""
 
-    # What asyncio calls.
+    # Called by asyncio.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin."""
+        """Set up the connection's writer, flow control and unparsed bytes."""
         super().connection_made(transport)
         self.flow = _Flow(transport)
         self._writer = Writer(transport)
@@ -66,12 +66,12 @@ class HttpProtocol(DeadlineProtocol):
         self.transport = cast("asyncio.Transport", self._writer)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came, up to the end of a request."""
+        """Parse the data, up to the end of a request."""
         self._pieces.add(data)
         self._parse()
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """Answer a request that is under way, then close."""
+        """Finish the response in progress, then close."""
         if self._is_answering():
             self.cycle.keep_alive = False
             self.cycle.scope[HANG_UP] = self._hang_up  # type: ignore[literal-required]
@@ -81,23 +81,23 @@ class HttpProtocol(DeadlineProtocol):
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget what is left."""
+        """Discard the unparsed bytes."""
         super().connection_lost(exc)
         self._pieces.drop()
 
-    # What httptools calls.
+    # Called by httptools.
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Start a request."""
         if not self._whole or self._is_answering():
-            raise _NO_HTTP  # httptools found two requests in one piece: the first is answered
+            raise _NO_HTTP  # httptools found two requests in a piece: answer the first
         self._whole = False
         if self.timeout_keep_alive_task is not None:
             self._unset_keepalive_if_required()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Check the head, and begin to serve the request."""
+        """Check the head, and start to serve the request."""
         if len(self.headers) > MAX_HEADERS:
             raise _TOO_MANY
         upgrade = bool(self.parser.should_upgrade())
@@ -107,7 +107,7 @@ class HttpProtocol(DeadlineProtocol):
         self._own_headers = len(self.headers)
 
     def on_body(self, body: bytes) -> None:
-        """Take a part of a body, which the application limits."""
+        """Pass on part of a body; the application limits its size."""
         self._unfinished = 0
         super().on_body(body)
 
@@ -118,15 +118,15 @@ class HttpProtocol(DeadlineProtocol):
         self._whole, self._in_body, self._unfinished = True, False, 0
         self.unlimit_request()
         super().on_message_complete()
-        if self.cycle.response_complete:  # it was refused before its body had come
+        if self.cycle.response_complete:  # it was rejected before its body arrived
             self.timeout_keep_alive_task = self.loop.call_later(
                 self.timeout_keep_alive, self.timeout_keep_alive_handler
             )
 
-    # What uvicorn calls.
+    # Called by uvicorn.
 
     def on_response_complete(self) -> None:
-        """Go on with what is unparsed, in a turn of its own so that other connections have theirs."""
+        """Continue with the unparsed bytes, in a later iteration so that other connections get their turn."""
         self._writer.flush()
         super().on_response_complete()
         if self.transport.is_closing():
@@ -146,7 +146,7 @@ class HttpProtocol(DeadlineProtocol):
 
     def _go_on(self) -> None:
         self._is_scheduled = False
-        if self.parser is not None:  # the connection is still there
+        if self.parser is not None:  # the connection is still open
             self._parse()
 
     def _parse(self) -> None:
@@ -177,7 +177,7 @@ class HttpProtocol(DeadlineProtocol):
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade:
-            pass  # an offer, which is not taken
+            pass  # the client offers an upgrade, which is ignored
         except httptools.HttpParserError as error:
             raise (error.__context__ if isinstance(error.__context__, BadHead) else _NO_HTTP) from None
         if self._in_body:
@@ -188,12 +188,12 @@ class HttpProtocol(DeadlineProtocol):
             raise _TOO_MANY
 
     def _drop_trailers(self) -> None:
-        """Forget a body's trailers, which uvicorn would give to the application as headers."""
+        """Drop a body's trailers, which uvicorn would pass to the application as headers."""
         if len(self.headers) > self._own_headers:
             del self.headers[self._own_headers :]
 
     def _hold(self) -> None:
-        """Pause reading while something is unparsed."""
+        """Pause reading while there are unparsed bytes."""
         if self._pieces:
             self.flow.held = True
             self.flow.pause_reading()
@@ -203,19 +203,19 @@ class HttpProtocol(DeadlineProtocol):
             self.flow.held = False
             self.flow.resume_reading()
 
-    # Ends of a connection.
+    # Closing.
 
     def request_is_late(self) -> None:
-        """Refuse a request that did not come in time; say nothing where nothing has come."""
+        """Reject a request that did not arrive in time; close without a response if nothing arrived."""
         if self._whole:
             self.close()
         else:
             self._refuse(BadHead(408, f"A request must be sent within {self.REQUEST_TIME:g} seconds."))
 
     def _refuse(self, refusal: BadHead) -> None:
-        """Answer what is no request, and close."""
+        """Answer an invalid request, and close."""
         self._pieces.drop()
-        if self._is_answering():  # the request before it
+        if self._is_answering():  # the previous request: close after its response
             self.cycle.keep_alive = False
             return
         if self.headers:  # None before the first request
@@ -237,6 +237,6 @@ class HttpProtocol(DeadlineProtocol):
         self.close()
 
     def _hang_up(self) -> None:
-        """Close without an answer."""
+        """Close without a response."""
         self.cycle.disconnected = True
         self.close()

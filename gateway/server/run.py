@@ -1,4 +1,4 @@
-"""Runs an application on its sockets until the process is told to stop."""
+"""Runs an application on its sockets until a signal stops the process."""
 
 import gc
 import logging
@@ -22,10 +22,11 @@ from gateway.settings import Settings
 from gateway.telemetry import configure_logging, log_bug
 
 SHUTDOWN_FACTOR = 3
-"""Time that running requests have to finish at shutdown, as a multiple of `GATEWAY_UPSTREAM_TIMEOUT`: enough for a
-document of three mutations that each take all of theirs."""
+"""Time for running requests to finish at shutdown, as a multiple of `GATEWAY_UPSTREAM_TIMEOUT`: enough for a document
+of three mutations that each use all of theirs.
+"""
 KEEP_ALIVE = 75
-"""Seconds that an idle client connection is kept: longer than a proxy keeps its own, so that the proxy closes first."""
+"""Seconds before an idle client connection is closed: longer than a proxy's, so that the proxy closes first."""
 
 _logger = logging.getLogger("gateway.start")
 
@@ -38,9 +39,9 @@ def run(
     *,
     workers: int = 1,
 ) -> None:
-    """Serve until a signal ends it. `limit` is the limit of open files before and after it was raised.
+    """Serve until a signal stops the process. `limit` is the limit on open files before and after it was raised.
 
-    A string names a function that builds the application in each worker process.
+    If `app` is a string, it names a function that builds the application in each worker process.
     """
     configure_logging(settings.log_level)
     handle_signals()
@@ -69,18 +70,17 @@ def run(
 def worker_start() -> Iterator[None]:
     """Prepare a worker process around the building of its application.
 
-    When that fails, exit with the status that tells uvicorn's supervisor not to try again: a new worker would fail in
-    the same way.
+    If that fails, exit with the status that tells uvicorn's supervisor not to restart it: a new worker would fail, too.
     """
     handle_signals()
     leave_with_parent()
     try:
         yield
-    except Exception as error:  # noqa: BLE001 (whatever it is, a new worker would meet it, too)
+    except Exception as error:  # noqa: BLE001 (any error would recur in a new worker)
         log_bug(_logger, error)
         sys.exit(STARTUP_FAILURE)
-    # The objects made so far stay: the garbage collector need not visit them again. Requests create few cycles, so
-    # collect rarely.
+    # The objects created so far are permanent: keep the garbage collector away from them. Requests create few cycles,
+    # so collect rarely.
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 2, 2)

@@ -1,4 +1,4 @@
-"""How the server ends: first announced, then in time."""
+"""Shutdown: announced first, and bounded in time."""
 
 import asyncio
 import signal
@@ -12,9 +12,9 @@ import uvicorn
 
 
 class Server(uvicorn.Server):
-    """Uvicorn's server, which ends in time: it could wait forever for a client that does not read.
+    """uvicorn's server with a bounded shutdown: on its own, it could wait forever for a client that does not read.
 
-    Worker processes do not need it: the SIGTERM of their supervisor ends them when the server is done.
+    Worker processes do not need this: once the server is done, the SIGTERM from their supervisor ends them.
     """
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -26,12 +26,12 @@ class Server(uvicorn.Server):
 
 @contextmanager
 def announced_shutdown(announce: Callable[[], None], delay: float) -> Iterator[None]:
-    """On SIGTERM, call `announce` at once, and let the server act on the signal `delay` seconds later.
+    """On SIGTERM, call `announce` at once, and let the server handle the signal `delay` seconds later.
 
-    Further signals change nothing: one may come from the parent process, another one from whoever signals the whole
-    group. Enter it when the server has installed its own handler, as in a lifespan.
+    Further signals have no effect: one may come from the parent process, and another from whoever signals the whole
+    process group. Enter it after the server has installed its own handler, for example in a lifespan.
     """
-    if threading.current_thread() is not threading.main_thread():  # no signal arrives here
+    if threading.current_thread() is not threading.main_thread():  # signals only arrive in the main thread
         yield
         return
     loop = asyncio.get_running_loop()

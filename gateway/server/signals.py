@@ -1,4 +1,4 @@
-"""Signals other than SIGINT and SIGTERM, which the server handles: the same for one process and for several."""
+"""Handles signals other than SIGINT and SIGTERM, which the server handles; the same for one process or several."""
 
 import signal
 
@@ -9,7 +9,7 @@ IGNORED = [getattr(signal, name) for name in ("SIGUSR1", "SIGUSR2", "SIGTTIN", "
 def handle_signals() -> None:
     """Treat SIGHUP and SIGQUIT as SIGTERM, and ignore the other signals that end or stop a process by default.
 
-    Only default actions are replaced, so that `nohup` works: it starts a process with SIGHUP ignored.
+    Replaces default actions only, so that `nohup` works: it starts a process with SIGHUP ignored.
     """
     for number in SHUTDOWN:
         if signal.getsignal(number) is signal.SIG_DFL:

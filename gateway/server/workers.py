@@ -1,4 +1,4 @@
-"""Several worker processes behind one socket, and how they leave."""
+"""Several worker processes behind one socket, and how they shut down."""
 
 import multiprocessing
 import os
@@ -13,32 +13,32 @@ from gateway.server.signals import IGNORED, SHUTDOWN
 
 
 class Workers(Multiprocess):
-    """Uvicorn's supervisor, which leaves as a single process does.
+    """uvicorn's supervisor, except that it shuts down like a single process.
 
-    Nobody waits in the socket's queue once no worker is there to answer, and a second Ctrl-C ends them all at once.
+    No client waits in the socket's queue once no worker is left to answer, and a second Ctrl-C kills all workers.
     """
 
     def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
         kept = {number: signal.getsignal(number) for number in (*SHUTDOWN, *IGNORED)}
         super().__init__(config, sockets)
-        for number, handler in kept.items():  # uvicorn restarts, adds and removes workers on these
+        for number, handler in kept.items():  # uvicorn would restart, add and remove workers on these
             signal.signal(number, handler)
 
     def terminate_all(self) -> None:
-        """Ask the workers to leave; the socket is closed when the last of them has closed it."""
+        """Tell the workers to shut down. The socket closes when the last of them has closed it."""
         super().terminate_all()
         for listener in self.sockets:
             listener.close()
 
     def join_all(self) -> None:
-        """Wait for the workers, and listen to what is asked meanwhile."""
+        """Wait for the workers, and handle signals meanwhile."""
         for worker in self.processes:
             while worker.exitcode is None:
                 worker.process.join(0.1)
                 self.handle_signals()
 
     def handle_int(self) -> None:
-        """Leave, or when that has begun, end the workers."""
+        """Shut down; if that has already begun, kill the workers."""
         if self.should_exit.is_set():
             for worker in self.processes:
                 worker.kill()
@@ -46,7 +46,7 @@ class Workers(Multiprocess):
 
 
 def leave_with_parent() -> None:
-    """Make a worker shut down as on SIGTERM once its supervisor is gone, instead of keeping the port for ever."""
+    """Make a worker shut down as on SIGTERM when its supervisor is gone, instead of keeping the port forever."""
     if multiprocessing.parent_process() is not None:
         threading.Thread(target=_leave_after_parent, name="leave-with-parent", daemon=True).start()
 

@@ -1,17 +1,17 @@
-"""Writes an answer's head together with its body."""
+"""Writes a response's head together with its body."""
 
 import asyncio
 import re
 
 _FINAL_HEAD = re.compile(rb"HTTP/1\.1 [2-5]")
 _JOINED = 65_536
-"""Maximum bytes of a body that is copied to join it."""
+"""Maximum bytes of a body that is copied to join it to the head."""
 
 
 class Writer:
-    """A connection's transport that keeps the head of an answer until its body comes.
+    """A connection's transport that keeps the head of a response until its body comes.
 
-    uvicorn writes them one after the other, and each write is a call of the kernel and a packet.
+    uvicorn writes them separately, and each write is a system call and a packet.
     """
 
     def __init__(self, transport: asyncio.Transport) -> None:
@@ -22,11 +22,11 @@ class Writer:
         return getattr(self._transport, name)
 
     def is_closing(self) -> bool:
-        """Tell whether the connection is closed or about to be."""
+        """Return whether the connection is closed or closing."""
         return self._transport.is_closing()
 
     def write(self, data: bytes) -> None:
-        """Write, or keep what is the head of a final answer."""
+        """Write the data, or keep it if it is the head of a final response."""
         head = self._head
         if head:
             self._head = b""
@@ -40,7 +40,7 @@ class Writer:
         self._transport.write(data)
 
     def flush(self) -> None:
-        """Write a head that is kept: its answer has no body."""
+        """Write the head that was kept, if any: its response has no body."""
         if self._head:
             head, self._head = self._head, b""
             self._transport.write(head)
