@@ -1,4 +1,4 @@
-"""GraphiQL's page in Chromium, and what a person does on it."""
+"""GraphiQL's page in Chromium, and what a user does on it."""
 
 import json
 import re
@@ -17,14 +17,14 @@ CHROMIUM_OPTIONS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    # Nor does a worker, whose requests Playwright does not see, find another host.
+    # Workers cannot reach other hosts either: Playwright does not see their requests.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
-LIMIT = 60_000  # milliseconds that anything may take on a busy machine
+LIMIT = 60_000  # milliseconds, generous for a busy machine
 
 
 def only_this_machine(context: BrowserContext, complaints: list[str]) -> None:
-    """Block every request to another host, and note it with whatever the browser complains of on its console."""
+    """Block requests to other hosts. Record them in `complaints`, with the browser's errors and warnings."""
 
     def let_in(route: Route) -> None:
         if urlsplit(route.request.url).hostname == "127.0.0.1":
@@ -40,13 +40,13 @@ def only_this_machine(context: BrowserContext, complaints: list[str]) -> None:
 
 def _note(complaints: list[str], kind: str, text: str) -> None:
     if text.endswith("status of 400 (Bad Request)"):
-        return  # the gateway refused an operation, and the page shows why
+        return  # the gateway rejected an operation, and the page shows why
     if kind in {"error", "warning", "assert"}:
         complaints.append(f"console {kind}: {text}")
 
 
 class GraphiQLPage:
-    """One tab with GraphiQL in it."""
+    """A browser tab with GraphiQL."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -56,30 +56,30 @@ class GraphiQLPage:
         page.set_default_timeout(LIMIT)
 
     def open(self, url: str) -> "GraphiQLPage":
-        """Go to the URL and wait until GraphiQL has the schema and its first operation."""
+        """Open the URL, and wait until GraphiQL has loaded the schema and its first operation."""
         self.page.goto(url)
         return self.ready()
 
     def ready(self) -> "GraphiQLPage":
-        """Wait for the first operation, and for the schema, without which the documentation is only a spinner."""
+        """Wait for the first operation, and for the schema: without it the documentation only shows a spinner."""
         expect(self._lines("Operation Editor").first).to_be_visible(timeout=LIMIT)
         self.page.wait_for_function("() => document.querySelector('.graphiql-spinner, .graphiql-spin') === null")
         return self
 
     def choose_tab(self, title: str) -> None:
-        """Show the example of that name."""
+        """Show the example with this name."""
         self.tabs.filter(has_text=title).click()
 
     def type_into(self, editor: str, text: str) -> None:
-        """Replace what an editor holds: `Operation Editor`, `Variables` or `Headers`."""
+        """Replace the text of an editor: `Operation Editor`, `Variables` or `Headers`."""
         self.page.get_by_label(editor, exact=True).locator(".monaco-editor").filter(visible=True).click()
         self.page.keyboard.press("Control+A")
         self.page.keyboard.insert_text(text)
-        for key in ("Control+Shift+End", "Delete"):  # the brackets that the editor closed by itself
+        for key in ("Control+Shift+End", "Delete"):  # the brackets that the editor added
             self.page.keyboard.press(key)
 
     def text_of(self, file: str) -> str:
-        """Give a whole text, also what is scrolled away, by the name of its file in GraphiQL.
+        """Return a whole text, including what is scrolled out of view, by the name of its file in GraphiQL.
 
         The files are `operation.graphql`, `variables.json`, `request-headers.json` and `response.json`.
         """
@@ -87,17 +87,17 @@ class GraphiQLPage:
         return str(self.page.evaluate(find, file))
 
     def wait_until_stored(self, operation: str) -> None:
-        """Wait until GraphiQL has stored its tabs with this operation, as it does a while after each change."""
+        """Wait until GraphiQL has stored its tabs with this operation, which it does some time after a change."""
         stored = "name => sessionStorage.getItem('graphiql:tabState')?.includes(name)"
         self.page.wait_for_function(stored, arg=operation)
 
     def problems(self) -> list[str]:
-        """Give the messages of what is underlined in the operation."""
+        """Return the messages of the operation's underlined parts."""
         find = "__MONACO.editor.getModelMarkers({ owner: 'graphql' }).map(marker => marker.message)"
         return [str(message) for message in self.page.evaluate(find)]
 
     def run(self) -> Any:
-        """Press the run button and give the answer that is shown, as JSON."""
+        """Press the run button, and return the response that is shown, decoded from JSON."""
         with self.page.expect_response(lambda response: response.request.method == "POST", timeout=LIMIT):
             self.page.get_by_label("Execute query").click()
         expect(self._lines("Result Window").filter(has_text=re.compile(r"\S")).first).to_be_visible(timeout=LIMIT)

@@ -1,4 +1,4 @@
-"""Certificates for tests, made on the spot by the openssl command so that no key is kept anywhere."""
+"""Certificates for tests, created by the openssl command on each run so that no key is stored anywhere."""
 
 import shutil
 import ssl
@@ -9,7 +9,7 @@ from support.requirements import need
 
 
 def self_signed(folder: Path, *names: str) -> tuple[ssl.SSLContext, Path]:
-    """Return a server's context with a certificate for these names (`DNS:…`, `IP:…`), and the file to trust it by."""
+    """Return a server context with a certificate for these names (`DNS:…`, `IP:…`), and the file to trust."""
     need(shutil.which("openssl"), "the openssl command makes the certificate")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"

@@ -1,4 +1,4 @@
-"""Random GraphQL operations with their variables: valid documents, with values that may be wrong."""
+"""Random GraphQL operations with variables: valid documents, whose values may be wrong."""
 
 import json
 from collections.abc import Callable
@@ -45,7 +45,7 @@ WRONG: list[object] = [
 
 @dataclass
 class Scope:
-    """One object in the answer: which field each key stands for, and what is selected of it."""
+    """An object in the response: the field that each key stands for, and what is selected of it."""
 
     type: GraphQLObjectType
     fields: dict[str, tuple[str, str, "Scope | None"]] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Case:
 
 
 class Generator:
-    """Makes one case."""
+    """Generates one case."""
 
     def __init__(self, schema: GraphQLSchema, random: Random, *, wrong: float) -> None:
         self._schema = schema
@@ -144,13 +144,13 @@ class Generator:
         return f"({', '.join(given)})" if given else ""
 
     def _value(self, type_: GraphQLInputType, default: bool, depth: int) -> str:
-        """Write a value for a place of that type."""
+        """Return a value for a position of this type."""
         if self.chance(0.4 if depth == 0 else 0.25):
             return f"${self._variable_for(type_, default)}"
         return self._literal(type_, depth, lambda inner, it: self._value(inner, it, depth + 1))
 
     def _variable_for(self, type_: GraphQLInputType, default: bool) -> str:
-        """Declare a variable that may stand in a place of that type."""
+        """Declare a variable that is allowed in a position of this type, and return its name."""
         own: GraphQLInputType = type_
         literal = None
         if not isinstance(type_, GraphQLNonNull) and self.chance(0.2):
@@ -210,13 +210,13 @@ class Generator:
             return [(name, GraphQLNonNull(type_.fields[name].type))]
         fields = [it for it in type_.fields.items() if is_required(it[1]) or self.chance(0.45 / (depth + 1))]
         self._random.shuffle(fields)
-        # Strawberry refuses a null for `Maybe[T]`, which its schema does not say.
+        # Strawberry rejects null for `Maybe[T]`, although its schema allows it.
         return [
             (name, GraphQLNonNull(it.type) if name == "must" and self.chance(0.7) else it.type) for name, it in fields
         ]
 
     def json(self, type_: GraphQLInputType, depth: int) -> object:
-        """Make a value for a variable of that type, or a wrong one."""
+        """Return a value for a variable of this type, sometimes a wrong one."""
         random = self._random
         if self.chance(self._wrong * 0.3):
             return random.choice(WRONG)

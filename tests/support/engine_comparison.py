@@ -1,4 +1,4 @@
-"""One operation, run by the engine's plan and by Strawberry with graphql-core."""
+"""Runs an operation with the engine's plan, and with Strawberry and graphql-core."""
 
 import asyncio
 import re
@@ -21,7 +21,7 @@ SCHEMA = create_schema()
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the engine came to the answer that both gave."""
+    """How the engine arrived at the result that both gave."""
 
     compiled: bool
     handed_over: bool
@@ -29,7 +29,7 @@ class Comparison:
 
 
 class Unmasked:
-    """Stands for the engine's formatter: gives messages as they are."""
+    """Replaces the engine's formatter: shows messages unchanged."""
 
     def field_errors(self, errors: list[GraphQLError], *_: object, **__: object) -> list[dict[str, object]]:
         return [formatted(error) for error in errors]
@@ -39,11 +39,11 @@ class Unmasked:
 
 
 class CountingRunner(Runner):
-    """Counts how often graphql-core is asked."""
+    """Counts the calls of graphql-core."""
 
     runs: Counter[str]
 
-    async def run(self, *arguments: object) -> object:  # type: ignore[override]  # whatever it takes
+    async def run(self, *arguments: object) -> object:  # type: ignore[override]  # any arguments
         self.runs["runs"] += 1
         return await super().run(*arguments)  # type: ignore[arg-type]
 
@@ -53,7 +53,7 @@ def formatted(error: GraphQLError) -> dict[str, object]:
 
 
 def compare(case: Case, outcomes: Callable[[], Outcomes]) -> Comparison:
-    """Run a case both ways; data, errors and calls of resolvers must be equal. Raises DocumentError."""
+    """Run a case both ways, and require equal data, errors and resolver calls. Raises DocumentError."""
     engine = Engine(SCHEMA, limits=LIMITS)
     runner = engine._runner
     counting = object.__new__(CountingRunner)
@@ -69,7 +69,7 @@ def compare(case: Case, outcomes: Callable[[], Outcomes]) -> Comparison:
     errors = [formatted(error) for error in expected.errors or []]
     assert shown(result.data) == shown(expected.data)
     if case.kind == "query":
-        # Fields that run side by side fail in any order.
+        # Concurrent fields fail in any order.
         assert sorted(map(shown, result.errors)) == sorted(map(shown, errors))
         assert sorted(calls.made) == sorted(expected_calls.made)
     else:
@@ -81,12 +81,12 @@ def compare(case: Case, outcomes: Callable[[], Outcomes]) -> Comparison:
 
 
 def shown(value: object) -> str:
-    """Show a value with its types and the order of its keys, without addresses in memory."""
+    """Return a text of a value with its types and the order of its keys, without memory addresses."""
     return re.sub(r"0x[0-9a-f]+", "0x", repr(value))
 
 
 async def settled(run: Awaitable[T]) -> T:
-    """Wait for what graphql-core leaves behind in the background when an error takes a field's siblings with it."""
+    """Wait for the tasks that graphql-core leaves running when an error discards a field's siblings, too."""
     result = await run
     await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
     return result

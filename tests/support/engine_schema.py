@@ -33,7 +33,7 @@ def parse_int64_literal(node: ValueNode, _variables: object = None) -> int:
 
 
 def serialize_int64(value: object) -> str | None:
-    # None is no answer for a value: graphql-core makes it an error.
+    # graphql-core treats None for a value as an error.
     return None if value == 404 else str(parse_int64(value))
 
 
@@ -67,7 +67,7 @@ class Page(msgspec.Struct, frozen=True):
 
 
 class BetterItem(Item, frozen=True):
-    """A subclass, as a resolver may return."""
+    """A subclass, which a resolver may return."""
 
 
 @strawberry.enum
@@ -174,7 +174,7 @@ class Choice:
 
 @dataclass
 class Calls:
-    """The context of a request: what root resolvers answer, and a record of how they were called."""
+    """The context of a request: the results of root resolvers, and a record of their calls."""
 
     outcomes: "Outcomes"
     made: list[tuple[str, str, str]] = field(default_factory=list)
@@ -190,10 +190,10 @@ class Calls:
 
 
 class Outcomes:
-    """What root resolvers answer: to be overridden."""
+    """The results of root resolvers, to be overridden."""
 
     async def wait(self, key: str) -> int:
-        """Let other fields go first."""
+        """Let other fields run first."""
         del key
         await asyncio.sleep(0)
         return 0
@@ -279,7 +279,7 @@ class Mutation:
 
 
 class QuietSchema(strawberry.Schema):
-    """Strawberry logs every error that a client makes."""
+    """Logs no client errors: Strawberry would log each one."""
 
     def process_errors(self, errors: object, execution_context: object = None) -> None:
         pass

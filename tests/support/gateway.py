@@ -20,9 +20,9 @@ from gateway.app import create_app
 from gateway.settings import Settings
 
 TOKEN = "Bearer token-of-the-test"
-LIMIT = 60.0  # seconds that anything may take on a busy machine
+LIMIT = 60.0  # seconds, generous for a busy machine
 SECRET = re.compile(r"token-of-the-test|5ecret|Jane-Doe|Bearer \S")
-"""What the tests have for tokens and for invitations' texts; no process ever prints or logs it."""
+"""Matches the tokens and invitation texts of the tests, which no process may print or log."""
 
 
 class Gateway:
@@ -41,11 +41,11 @@ class Gateway:
         return self._client.post(f"{self.url}/graphql", json=body, headers=headers)
 
     def raw(self, body: bytes) -> httpx.Response:
-        """Send a body that need not be a GraphQL request."""
+        """Send a body, which need not be a GraphQL request."""
         return self._client.post(f"{self.url}/graphql", content=body, headers={"Content-Type": "application/json"})
 
     def run(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> dict[str, Any]:
-        """Send a GraphQL request that is executed, and give its answer: `data`, and `errors` if there are."""
+        """Send a GraphQL request that is executed, and return its response: `data`, and `errors` if any."""
         response = self.post(query, variables, authorization=authorization)
         assert response.status_code == 200, response.text
         content: dict[str, Any] = response.json()
@@ -53,13 +53,13 @@ class Gateway:
         return content
 
     def data(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> Any:
-        """Send a GraphQL request that has to succeed, and give its `data`."""
+        """Send a GraphQL request that must succeed, and return its `data`."""
         content = self.run(query, variables, authorization=authorization)
         assert "errors" not in content, content
         return content["data"]
 
     def error(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> dict[str, Any]:
-        """Send a GraphQL request of one field that has to fail, and give its one error."""
+        """Send a GraphQL request whose only field must fail, and return its only error."""
         content = self.run(query, variables, authorization=authorization)
         assert content["data"] is not None
         assert set(content["data"].values()) == {None}
@@ -68,7 +68,7 @@ class Gateway:
         return dict(error)
 
     def refusal(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> dict[str, Any]:
-        """Send a GraphQL request that must not be executed, and give its first error."""
+        """Send a GraphQL request that must not be executed, and return its first error."""
         response = self.post(query, variables, authorization=authorization)
         assert response.status_code == 400, response.text
         content = response.json()
@@ -78,7 +78,7 @@ class Gateway:
 
 @contextmanager
 def running_gateway(upstream: str, **settings: object) -> Iterator[Gateway]:
-    """Run the gateway in front of an upstream (a base URL without its path), with these settings."""
+    """Run the gateway with these settings in front of an upstream (a base URL without its path)."""
     merged = {"upstream_url": f"{upstream}/v1.0", "upstream_timeout": LIMIT, **settings}
     with (
         serve_app(create_app(Settings.model_validate(merged))) as url,
@@ -88,7 +88,7 @@ def running_gateway(upstream: str, **settings: object) -> Iterator[Gateway]:
 
 
 def command() -> list[str]:
-    """Give the words that start `invitations-gateway`: the console script where the package is installed."""
+    """Return the words that start `invitations-gateway`: the console script if the package is installed."""
     script = shutil.which("invitations-gateway", path=str(Path(sys.executable).parent))
     return [script] if script else [sys.executable, "-c", "from gateway.cli import main; main()"]
 
@@ -96,7 +96,7 @@ def command() -> list[str]:
 def run_command(
     *words: str, variables: Mapping[str, str] | None = None, ulimit: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of the gateway to its end."""
+    """Run a command of the gateway until it ends."""
     words = (*_limited(ulimit), *command(), *words)
     return subprocess.run(
         words, env=_environment(variables), capture_output=True, text=True, timeout=LIMIT, check=False
@@ -114,11 +114,11 @@ class RunningCommand:
 
     @property
     def output(self) -> str:
-        """What it has printed up to now, on both streams."""
+        """Everything printed so far, on both streams."""
         return "".join(self._lines)
 
     def url_before(self, path: str) -> str:
-        """Wait until a URL with that path was printed and answers, and give what stands before the path."""
+        """Wait until a URL with this path is printed and answers; return what comes before the path."""
         deadline = time.monotonic() + LIMIT
         while time.monotonic() < deadline and self.process.poll() is None:
             found = re.search(rf"(http://\S+?){re.escape(path)}\b", self.output)
@@ -128,7 +128,7 @@ class RunningCommand:
         raise AssertionError(f"no URL with {path} was served; it printed: {self.output}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal, and give the exit status."""
+        """Send a signal, and return the exit status."""
         self.process.send_signal(how)
         status = self.process.wait(LIMIT)
         self._reader.join(LIMIT)
@@ -144,9 +144,9 @@ class RunningCommand:
 def started(
     *words: str, variables: Mapping[str, str] | None = None, ulimit: str | None = None
 ) -> Iterator[RunningCommand]:
-    """Start a command of the gateway in a process of its own, and kill it at the end if it still runs.
+    """Start a command of the gateway in a process of its own, and kill it at the end if it is still running.
 
-    `ulimit` has the shell's options for limits of its own, such as `-n 1024`.
+    `ulimit` contains options of the shell's `ulimit`, such as `-n 1024`.
     """
     process = subprocess.Popen(
         [*_limited(ulimit), *command(), *words],
@@ -161,7 +161,7 @@ def started(
         yield running
     finally:
         if process.poll() is None:
-            # With its workers: what a parent that is killed leaves behind would keep the port.
+            # Kill its workers, too: those of a killed parent would keep the port.
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(LIMIT)
     assert not SECRET.search(running.output), "there is a secret in what it printed or logged"

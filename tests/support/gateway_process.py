@@ -1,4 +1,4 @@
-"""The gateway as a process of its own, whose log can be read."""
+"""The gateway in a process of its own, with a log to read."""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ class GatewayProcess:
     """A running gateway."""
 
     url: str
-    """`http://127.0.0.1:port`, without a slash at the end."""
+    """`http://127.0.0.1:port`, without a trailing slash."""
     command: RunningCommand
 
     @property
@@ -24,11 +24,11 @@ class GatewayProcess:
         return int(self.url.rpartition(":")[2])
 
     def log(self) -> str:
-        """Return what was printed and logged so far."""
+        """Return everything printed and logged so far."""
         return self.command.output
 
     def log_of(self, request_id: str) -> list[str]:
-        """Wait until a request's line has been logged, and return all lines of that request."""
+        """Wait until a request's access line is logged, and return all lines of that request."""
         deadline = time.monotonic() + LIMIT
         while time.monotonic() < deadline:
             lines = [line for line in self.log().splitlines() if line.endswith(f" request_id={request_id}")]
@@ -40,7 +40,7 @@ class GatewayProcess:
 
 @contextmanager
 def gateway_process(*words: str, ulimit: str | None = None, **settings: str) -> Iterator[GatewayProcess]:
-    """Run a command on a free port, with its own `ulimit`; settings are given as `UPSTREAM_URL=…`."""
+    """Run a command on a free port, optionally with its own `ulimit`. Settings are passed as `UPSTREAM_URL=…`."""
     variables = {f"GATEWAY_{name}": value for name, value in settings.items()}
     with started(*words, "--port", "0", variables=variables, ulimit=ulimit) as command:
         yield GatewayProcess(command.url_before("/graphql"), command)
@@ -48,7 +48,7 @@ def gateway_process(*words: str, ulimit: str | None = None, **settings: str) -> 
 
 @contextmanager
 def gateway_before_sandbox(**settings: str) -> Iterator[GatewayProcess]:
-    """Run `serve` in front of a sandbox of its own."""
+    """Run `serve` in front of its own sandbox."""
     with (
         closing(Store()) as store,
         serve_app(create_app(store)) as upstream,

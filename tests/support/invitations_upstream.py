@@ -1,4 +1,4 @@
-"""A REST API on a socket that answers as a test says, and records what it was asked, parsed.
+"""A REST API on a socket whose responses a test chooses. It records and parses the requests.
 
 with InvitationsUpstream(replying(answer(201, b'{"id": "1"}'))) as upstream:
     ...
@@ -16,7 +16,7 @@ from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answ
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came over the socket: the header names are in lower case."""
+    """A request as it arrived on the socket; its header names are in lower case."""
 
     method: str
     target: str
@@ -29,15 +29,15 @@ class Request:
 
 
 Reply: TypeAlias = bytes | Callable[[UpstreamConnection], None]
-"""The bytes of an answer, or what is done with the connection instead; it is closed afterwards then."""
+"""The bytes of a response, or what to do with the connection instead, which is then closed."""
 Handler: TypeAlias = Callable[[Request], Reply]
-"""Called for each request, in a thread of its connection's own; it may wait."""
+"""Called for each request, in its connection's own thread; it may block."""
 
 BEYOND_THE_SCRIPT = answer(599, b"the test did not expect this request", content_type=b"text/plain")
 
 
 class InvitationsUpstream(ScriptedUpstream):
-    """Serves a handler on a free port of 127.0.0.1; the handler can be changed at any time."""
+    """Serves a handler on a free port of 127.0.0.1. The handler can be replaced at any time."""
 
     def __init__(self, handler: Handler | None = None) -> None:
         self.handler = handler or replying()
@@ -45,11 +45,11 @@ class InvitationsUpstream(ScriptedUpstream):
 
     @property
     def calls(self) -> list[Request]:
-        """Every request that was read whole, in order."""
+        """Every request that was read completely, in order."""
         return [parse(raw) for raw in self.requests]
 
     def expect(self, handler: Handler) -> None:
-        """Answer by this handler from now on, and forget what was asked before."""
+        """Use this handler from now on, and forget earlier requests."""
         self.handler = handler
         self.requests.clear()
 
@@ -63,7 +63,7 @@ class InvitationsUpstream(ScriptedUpstream):
 
 
 def replying(*replies: Reply) -> Handler:
-    """Answer the requests of all connections with these, each once and in order; what comes beyond gets a 599."""
+    """Return a handler that sends each of these replies once, in order, over all connections; then a 599."""
     lock = threading.Lock()
     left = iter(replies)
 
@@ -75,17 +75,17 @@ def replying(*replies: Reply) -> Handler:
 
 
 def always(reply: Reply) -> Handler:
-    """Answer every request with the same."""
+    """Return a handler that sends the same reply to every request."""
     return lambda _: reply
 
 
 def json_answer(status: int, content: object, *headers: bytes) -> bytes:
-    """Return an answer with a JSON body."""
+    """Return a response with a JSON body."""
     return answer(status, json.dumps(content, ensure_ascii=False).encode(), *headers)
 
 
 def parse(raw: bytes) -> Request:
-    """Read a request's bytes."""
+    """Return the request in these bytes."""
     head, _, body = raw.partition(b"\r\n\r\n")
     request_line, *lines = head.decode("latin-1").split("\r\n")
     method, target, version = request_line.split(" ")

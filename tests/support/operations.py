@@ -1,4 +1,4 @@
-"""One GraphQL operation of each field, to be run against whatever the REST API does."""
+"""One GraphQL operation for each field, to run against any behaviour of the REST API."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 class Operation:
     query: str
     method: str
-    """Of the REST request that it becomes."""
+    """The method of the REST request that it causes."""
     is_mutation: bool
     success: int
     """The REST status that the pages document."""
@@ -34,4 +34,4 @@ OPERATIONS = {"create": CREATE, "update": UPDATE, "get": GET, "list": LIST}
 MUTATIONS = {"create": CREATE, "update": UPDATE}
 QUERIES = {"get": GET, "list": LIST}
 OBJECTS = {"create": CREATE, "update": UPDATE, "get": GET}
-"""Those that are answered with one invitation."""
+"""The operations whose result is one invitation."""

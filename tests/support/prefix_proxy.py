@@ -1,4 +1,4 @@
-"""A reverse proxy that serves the gateway under a path of its own, and tells it nothing of that."""
+"""A reverse proxy that serves the gateway under a path prefix, without telling it."""
 
 import httpx
 from starlette.applications import Starlette
@@ -10,7 +10,7 @@ HOP_BY_HOP = {"connection", "content-length", "host", "transfer-encoding"}
 
 
 def prefix_proxy(prefix: str, gateway: str) -> Starlette:
-    """Make the proxy; `prefix` begins with a slash, `gateway` is a base URL without one at the end."""
+    """Return the proxy. `prefix` starts with a slash; `gateway` is a base URL without a trailing slash."""
 
     async def forward(request: Request) -> Response:
         url = f"{gateway}{request.url.path.removeprefix(prefix)}?{request.url.query}"

@@ -1,4 +1,4 @@
-"""What a test needs of the machine it runs on."""
+"""Checks whether the machine has what a test needs."""
 
 import os
 
@@ -6,12 +6,12 @@ import pytest
 
 
 def everything_must_run() -> bool:
-    """Tell whether a test that cannot run here has to fail instead of being skipped, as in CI."""
+    """Return whether a test that cannot run here must fail instead of being skipped, as in CI."""
     return bool(os.environ.get("REQUIRE_ALL_TESTS"))
 
 
 def need(condition: object, reason: str) -> None:
-    """Skip the test with the reason unless the condition holds; fail it instead where everything must run (CI)."""
+    """Skip the test with this reason unless the condition holds. Where everything must run (CI), fail it instead."""
     if condition:
         return
     if everything_must_run():

@@ -1,11 +1,11 @@
-r"""An upstream of raw sockets that does exactly what a script says, right or wrong, and counts what reached it.
+r"""An upstream of raw sockets that follows a script exactly, right or wrong, and counts what reached it.
 
     with ScriptedUpstream(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")) as upstream:
         httpx.get(upstream.url)
         assert upstream.requests == [b"GET / HTTP/1.1\r\n..."]
 
-A script is a function that is called in a thread of its own for each connection that was accepted. When it returns
-the connection is closed. `support.upstream_faults` has scripts for everything that can go wrong.
+A script is a function that is called for each accepted connection, in a thread of its own. The connection is closed
+when it returns. `support.upstream_faults` has scripts for everything that can go wrong.
 """
 
 import contextlib
@@ -25,13 +25,13 @@ class UpstreamConnection:
 
     def __init__(self, upstream: "ScriptedUpstream", sock: socket.socket, number: int) -> None:
         self.number = number
-        """The how manieth connection this is, from 0."""
+        """The connection's index, from 0."""
         self._upstream = upstream
         self.socket = sock
         self._buffer = b""
 
     def read_request(self) -> bytes | None:
-        """Read and record one whole request, head and counted body; None when the client has closed."""
+        """Record and return one complete request with its body; None if the client has closed."""
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             if not self._receive():
                 return None
@@ -45,7 +45,7 @@ class UpstreamConnection:
         return request
 
     def read_some(self) -> None:
-        """Read the beginning of a request, as much of it as there is, without recording it."""
+        """Read the available start of a request, without recording it."""
         self._receive()
 
     def send(self, data: bytes) -> None:
@@ -61,11 +61,11 @@ class UpstreamConnection:
             self.socket.close()
 
     def end(self) -> None:
-        """Send what ends the connection, but keep it open: nothing more will come."""
+        """Shut down sending, but keep the connection open."""
         self.socket.shutdown(socket.SHUT_WR)
 
     def wait_until_client_closes(self) -> None:
-        """Hang, reading and forgetting whatever comes, until the client has closed the connection."""
+        """Discard everything received until the client closes the connection."""
         while self._receive():
             self._buffer = b""
 
@@ -74,7 +74,7 @@ class UpstreamConnection:
         tls.do_handshake()
 
     def shut_down(self) -> None:
-        """End both directions, so that a script that waits wakes up."""
+        """Shut down both directions, so that a waiting script wakes up."""
         with contextlib.suppress(OSError):
             self.socket.shutdown(socket.SHUT_RDWR)
 
@@ -86,16 +86,16 @@ class UpstreamConnection:
 
 
 class ScriptedUpstream:
-    """Serves a script on a free port of 127.0.0.1, with TLS when a context is given."""
+    """Serves a script on a free port of 127.0.0.1, over TLS if a context is given."""
 
     def __init__(self, script: Script, *, tls: ssl.SSLContext | None = None) -> None:
         self.script = script
         self.requests: list[bytes] = []
-        """Every request that was read whole, in order."""
+        """Every request that was read completely, in order."""
         self.bytes_received = 0
-        """Of whatever reached a script, whole requests or not."""
+        """Bytes that reached a script, in complete requests or not."""
         self.accepted = 0
-        """How many connections were accepted."""
+        """Number of accepted connections."""
         self._tls = tls
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
         self._connections: set[UpstreamConnection] = set()
@@ -113,7 +113,7 @@ class ScriptedUpstream:
 
     @property
     def open_connections(self) -> int:
-        """How many connections have a script that is still running."""
+        """Number of connections whose script is still running."""
         return len(self._threads)
 
     def __enter__(self) -> Self:
@@ -148,7 +148,7 @@ class ScriptedUpstream:
                 connection.start_tls(self._tls)
             self.script(connection)
         except OSError:
-            pass  # the client left, or the test is over
+            pass  # the client disconnected, or the test has ended
         finally:
             connection.close()
             self._connections.discard(connection)
@@ -156,7 +156,7 @@ class ScriptedUpstream:
 
 
 def answer(status: int = 200, body: bytes = b"{}", *headers: bytes, content_type: bytes = b"application/json") -> bytes:
-    """Return a well-formed answer."""
+    """Return a well-formed response."""
     lines = [
         b"HTTP/1.1 %d Scripted" % status,
         b"Content-Type: " + content_type,
@@ -167,7 +167,7 @@ def answer(status: int = 200, body: bytes = b"{}", *headers: bytes, content_type
 
 
 def answering(*answers: bytes) -> Script:
-    """Answer each request of a connection with the next of these, the last one for ever."""
+    """Return a script that sends these responses to a connection's requests in turn, repeating the last one."""
 
     def script(connection: UpstreamConnection) -> None:
         number = 0

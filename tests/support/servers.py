@@ -17,7 +17,7 @@ STOP_LIMIT = 30.0
 
 @contextmanager
 def serve_app(app: ASGIApp, *, http: type[asyncio.Protocol] | Literal["auto"] = "auto") -> Iterator[str]:
-    """Run the app with uvicorn in a background thread and give its base URL (`http://127.0.0.1:port`, no slash)."""
+    """Run the app with uvicorn in a background thread; yield its base URL (`http://127.0.0.1:port`, no slash)."""
     config = uvicorn.Config(
         app, http=http, log_level="critical", access_log=False, ws="none", timeout_graceful_shutdown=5
     )
@@ -37,7 +37,7 @@ def serve_app(app: ASGIApp, *, http: type[asyncio.Protocol] | Literal["auto"] = 
 
 
 def _run(server: uvicorn.Server, listener: socket.socket) -> None:
-    # uvicorn exits the interpreter when the app's lifespan fails; the waiting test notices by itself
+    # uvicorn calls sys.exit() when the app's lifespan fails; the waiting test notices the dead thread
     with suppress(SystemExit):
         server.run(sockets=[listener])
 

@@ -1,4 +1,4 @@
-"""What tests need to drive an httpx transport directly."""
+"""Helpers for tests that drive an httpx transport directly."""
 
 import asyncio
 import sys
@@ -10,7 +10,7 @@ import httpx
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
 LOOPS: dict[str, Run] = {"asyncio": asyncio.run}
-"""What runs a coroutine on each event loop there is."""
+"""Functions that run a coroutine, by the name of their event loop."""
 
 if sys.platform != "win32":
     import uvloop
@@ -18,10 +18,10 @@ if sys.platform != "win32":
     LOOPS["uvloop"] = uvloop.run
 
 GENEROUS = 30.0
-"""Seconds that nothing here takes, however busy the machine is."""
+"""Timeout in seconds, generous for a busy machine."""
 
 
-def request_to(  # noqa: PLR0913  (each has a use of its own)
+def request_to(  # noqa: PLR0913  (each one is used)
     url: str,
     *,
     method: str = "POST",
@@ -32,7 +32,7 @@ def request_to(  # noqa: PLR0913  (each has a use of its own)
     headers: dict[str, str] | None = None,
     **extensions: object,
 ) -> httpx.Request:
-    """Return a request as the gateway makes them, with `timeout` seconds for each phase, of which `read` can differ."""
+    """Return a request like the gateway's, with `timeout` seconds for each phase; `read` can differ."""
     origin = httpx.URL(url)
     fields = {"Host": origin.netloc.decode(), "Content-Length": str(len(body)), **(headers or {})}
     limits = {**dict.fromkeys(("pool", "connect", "write"), timeout), "read": timeout if read is None else read}
@@ -48,5 +48,5 @@ def request_to(  # noqa: PLR0913  (each has a use of its own)
 async def until(condition: Callable[[], object]) -> None:
     """Wait until the condition holds."""
     async with asyncio.timeout(GENEROUS):
-        while not condition():  # noqa: ASYNC110  (conditions of threads and sockets have no event)
+        while not condition():  # noqa: ASYNC110  (threads and sockets have no event to await)
             await asyncio.sleep(0.005)

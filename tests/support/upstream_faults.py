@@ -1,4 +1,4 @@
-"""Scripts for everything that can go wrong between a request and its answer, by name."""
+"""Scripts for everything that can go wrong between a request and its response, by name."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from support.scripted_upstream import Script, UpstreamConnection, answer, answer
 
 
 def sending(*parts: bytes, pause: float = 0.0) -> Script:
-    """Read one request, send these bytes as they are, with a pause (seconds) before each, and close."""
+    """Return a script that reads one request, sends each part after a pause (seconds), and closes."""
 
     def script(connection: UpstreamConnection) -> None:
         connection.read_request()
@@ -19,7 +19,7 @@ def sending(*parts: bytes, pause: float = 0.0) -> Script:
 
 
 def sending_then(then: Callable[[UpstreamConnection], None], *parts: bytes) -> Script:
-    """Read one request, send these bytes, and end with `then`."""
+    """Return a script that reads one request, sends these parts, and ends with `then`."""
 
     def script(connection: UpstreamConnection) -> None:
         connection.read_request()
@@ -31,12 +31,12 @@ def sending_then(then: Callable[[UpstreamConnection], None], *parts: bytes) -> S
 
 
 def dripping(data: bytes, *, every: float) -> Script:
-    """Read one request, then send the answer byte by byte, one in so many seconds."""
+    """Return a script that reads one request, then sends one byte of the response every so many seconds."""
     return sending(*(data[i : i + 1] for i in range(len(data))), pause=every)
 
 
 def dying_while_idle(then: Callable[[UpstreamConnection], None]) -> Script:
-    """Answer one request of each connection as if it were to be kept, and end it at once."""
+    """Return a script that answers a connection's first request as if to keep it alive, then ends it."""
     return sending_then(then, answer())
 
 
@@ -66,7 +66,7 @@ LOST: dict[str, Script] = {
         UpstreamConnection.reset, b'HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{"id"'
     ),
 }
-"""The request was read; the connection is lost before the answer is whole."""
+"""The request is read; the connection is lost before the response is complete."""
 
 HANGING: dict[str, Script] = {
     "never reads": lambda connection: connection.wait_until_client_closes(),
@@ -80,7 +80,7 @@ HANGING: dict[str, Script] = {
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
     ),
 }
-"""The request may have been read; the whole answer never comes."""
+"""The request may be read; the complete response never arrives."""
 
 NOT_HTTP: dict[str, Script] = {
     "garbage": sending_then(UpstreamConnection.wait_until_client_closes, bytes(range(256)) * 4),
@@ -93,7 +93,7 @@ NOT_HTTP: dict[str, Script] = {
     "two Content-Lengths": sending(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}}"),
     "a NUL in a header": sending(b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\n{}"),
 }
-"""The request was read; what comes back is not HTTP/1."""
+"""The request is read; what comes back is not HTTP/1."""
 
 FAULTS: dict[str, Script] = {
     **LOST,
@@ -106,4 +106,4 @@ FAULTS: dict[str, Script] = {
     "a redirect": answering(answer(307, b"", b"Location: https://evil.test/linkedIn/invitations")),
     "drips": dripping(answer(200, b"x" * 100), every=0.02),
 }
-"""Every fault by name; `HANGING` and `drips` need a time limit."""
+"""Every fault by name. `HANGING` and `drips` need a timeout."""
