@@ -32,7 +32,7 @@ COLD_RUNS = 100
 
 @dataclass(slots=True)
 class Session:
-    """What the commands of one run share."""
+    """State shared by the commands of one run."""
 
     options: Options
     base: str
@@ -41,7 +41,7 @@ class Session:
     curves: latency.Curves = field(default_factory=dict)
 
     def lab(self) -> Lab:
-        """Set up the lab when a command first needs it; the root context takes it down."""
+        """Return the lab, set up on first use; the root context takes it down."""
         if self.made is None:
             self.made = click.get_current_context().find_root().with_resource(_lab(self.options))
         return self.made
@@ -52,7 +52,7 @@ def _lab(options: Options) -> Iterator[Lab]:
     try:
         with lab(options) as made:
             yield made
-    except pytest.skip.Exception as missing:  # what tests are skipped for, a person is told
+    except pytest.skip.Exception as missing:  # tests are skipped for this; a user gets a message
         raise click.ClickException(str(missing)) from None
 
 
@@ -79,14 +79,14 @@ def main(  # noqa: PLR0913, PLR0917 (one for each option)
     gateway: str | None,
     picture: Path | None,  # noqa: ARG001 (for `finish`)
 ) -> None:
-    """Measure the gateway beside other GraphQL servers that do the same work, all in front of one canned REST API.
+    """Measure the gateway and other GraphQL servers that do the same work, in front of the same canned REST API.
 
-    Each server is one process on one core; the load and the REST API (nginx) are on another. Every answer is checked
-    before and after it is measured. M creates an invitation, Q1 reads one, QL lists 20. Only ratios within one run
-    mean something, and only while nothing else is busy. Several commands can be given at once, after the options.
+    Each server is one process on one core; the load and the REST API (nginx) run on another. Responses are checked
+    before and after each measurement. M creates an invitation, Q1 reads one, QL lists 20. Only ratios within one run
+    are meaningful, and only if nothing else is busy. Several commands can be given, after the options.
 
-    Needs Linux with two cores, nginx and wrk on the PATH, and what pip install '.[test]' installs. The Node servers
-    are fetched from npm, as package-lock.json has them, into the user's cache folder.
+    Needs Linux with two cores, nginx and wrk on the PATH, and what pip install '.[test]' installs. The Node servers'
+    packages are installed from npm into the user's cache folder, as listed in package-lock.json.
     """
     names = tuple(servers.split(","))
     unknown = [name for name in names if name not in NAMES]
@@ -101,7 +101,7 @@ def main(  # noqa: PLR0913, PLR0917 (one for each option)
 @main.result_callback()
 @click.pass_obj
 def finish(session: Session, _results: object, /, *, picture: Path | None, **_options: object) -> None:
-    """Draw the picture when it was asked for."""
+    """Draw the picture, if requested."""
     if picture is None:
         return
     if not (session.comparison and session.curves):
@@ -143,7 +143,7 @@ def lists(session: Session) -> None:
 @main.command()
 @click.pass_obj
 def cold(session: Session) -> None:
-    """Send only new documents, and compare CPU time with graphql-core's own."""
+    """Send only new documents, and compare the CPU time with graphql-core's own."""
     _sweep(session, sweeps.COLD, "new documents")
     engines = {"graphql-core": graphql_core(warm=False), "engine": gateway_engine()}
     click.echo("parse, validate, execute, without HTTP: ratios to graphql-core alone")
@@ -172,7 +172,7 @@ def memory(session: Session, requests: int) -> None:
 @click.option("--renew", is_flag=True, help="make these the figures that the test compares with")
 @click.option("--json", "as_json", is_flag=True, help="print the figures as JSON")
 def hot_path(renew: bool, as_json: bool) -> None:
-    """Count the function calls of a request: the figures that CI guards."""
+    """Count the function calls of a request, the figures that CI guards."""
     with tempfile.TemporaryDirectory() as folder:
         counted = calls.count(Path(folder) / "log")
     if as_json:

@@ -1,4 +1,4 @@
-"""Throughput side by side: the servers take turns, and what counts is the ratio within a round."""
+"""Throughput side by side: the servers take turns, and only the ratio within a round counts."""
 
 import statistics
 from dataclasses import dataclass
@@ -13,15 +13,15 @@ from benchmarks.table import number, table
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Of one server and operation, one entry for each round."""
+    """The figures of one server and operation, with one entry per round."""
 
     loads: list[Load]
     resident: list[float]
-    """MB."""
+    """In MB."""
 
     @property
     def per_second(self) -> float:
-        """The median."""
+        """The median of the rounds."""
         return statistics.median(load.per_second for load in self.loads)
 
     @property
@@ -30,13 +30,13 @@ class Figures:
         return statistics.median(load.p99 for load in self.loads)
 
     def ratio(self, base: "Figures") -> float:
-        """Return how many times as fast this is, in the median of the rounds."""
+        """Return how many times as fast this is, as the median of the rounds."""
         pairs = zip(self.loads, base.loads, strict=True)
         return statistics.median(mine.per_second / its.per_second for mine, its in pairs)
 
 
 Comparison = dict[tuple[str, str], Figures]
-"""By the names of server and operation."""
+"""By server and operation name."""
 
 
 def compare(lab: Lab) -> Comparison:
@@ -61,7 +61,7 @@ def _measure(lab: Lab, server: Server, comparison: Comparison, number_of_round: 
 
 
 def show(lab: Lab, comparison: Comparison, base: str) -> str:
-    """Return the table: medians, ratios to one server, the largest memory; `!` marks what cannot be relied on."""
+    """Return the table: medians, ratios to one server, peak memory; `!` marks unreliable figures."""
     head = ["one process on one core"]
     for operation in OPERATIONS:
         head += [f"{operation.name} per s", f"x {base}", "p99 ms"]

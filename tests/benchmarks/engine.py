@@ -120,7 +120,7 @@ def strawberry_schema(*, caches: bool) -> Run:
 
 
 async def measure(run: Run, text: str, variables: Mapping[str, object], times: int, *, cold: bool) -> float:
-    """Return CPU microseconds for one run."""
+    """Return the CPU microseconds of one run."""
     texts = [f"{text} #{time.perf_counter_ns()}{number}" if cold else text for number in range(times)]
     start = time.process_time()
     for one in texts:

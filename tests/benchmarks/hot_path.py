@@ -1,7 +1,7 @@
-"""Calls of Python and C functions that one request takes: a figure that a busy machine does not change.
+"""Counts the calls of Python and C functions that a request makes: a figure that does not depend on the machine's load.
 
-A request is counted from the ASGI application's door to its answer, with the REST call over a real socket in between,
-once its document is known. A growth is a regression of speed, whatever the machine.
+The count starts at the ASGI application and ends with its response, with the REST call over a real socket in between,
+for a document that is already known. If it grows, the gateway has become slower on every machine.
 """
 
 import gc
@@ -36,7 +36,7 @@ def counted_with() -> dict[str, str]:
 
 
 def count(log: Path) -> dict[str, int]:
-    """Return the calls of one request, by the operation's name; the gateway's log goes to a file."""
+    """Return the calls per request, by operation name. The gateway logs to a file."""
     calls: dict[str, int] = {}
     with InvitationsUpstream(_rest) as upstream:
         run_on_its_loop(_count(f"{upstream.url}/v1.0", log, calls))
@@ -44,13 +44,13 @@ def count(log: Path) -> dict[str, int]:
 
 
 def committed() -> tuple[dict[str, str], dict[str, int]]:
-    """Return the versions and the figures that were last committed."""
+    """Return the versions and figures that were last committed."""
     content = json.loads(COMMITTED.read_text(encoding="utf-8"))
     return content["counted_with"], content["calls"]
 
 
 def renew(calls: dict[str, int]) -> None:
-    """Make these the figures to be committed."""
+    """Write these figures to the file to commit."""
     content = {"counted_with": counted_with(), "calls": calls}
     COMMITTED.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
@@ -68,7 +68,7 @@ async def _count(upstream_url: str, log: Path, calls: dict[str, int]) -> None:
         for _ in range(WARM_UP):
             operation.check(await ask(app, body))
         counter = _Counter()
-        gc.disable()  # what runs when garbage is collected is not this request's
+        gc.disable()  # calls made by garbage collection are not this request's
         try:
             counts = [await counter.count(app, body) for _ in range(REQUESTS)]
         finally:
@@ -77,7 +77,7 @@ async def _count(upstream_url: str, log: Path, calls: dict[str, int]) -> None:
 
 
 class _Counter:
-    """Counts the calls made in this thread while it is on."""
+    """Counts the calls in this thread while it is active."""
 
     def __init__(self) -> None:
         self._calls = 0

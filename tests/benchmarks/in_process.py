@@ -1,4 +1,4 @@
-"""The gateway inside this process: requests are given to ASGI applications as uvicorn would give them."""
+"""The gateway inside this process: ASGI applications receive requests as uvicorn would send them."""
 
 import asyncio
 import sys
@@ -15,23 +15,23 @@ from gateway.settings import Settings
 
 
 def run_on_its_loop(main: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine on the event loop that the gateway is served with."""
+    """Run a coroutine on the event loop that serves the gateway."""
     if sys.platform == "win32":
         asyncio.run(main)
     else:
-        import uvloop  # noqa: PLC0415 (it is not for Windows)
+        import uvloop  # noqa: PLC0415 (not on Windows)
 
         uvloop.run(main)
 
 
 def gateway_app(upstream_url: str, log: Path) -> ASGIApp:
-    """Build the gateway in front of a REST API, with its log in a file."""
+    """Return the gateway in front of a REST API, logging to a file."""
     with redirect_stderr(log.open("w", encoding="utf-8")):
         return create_app(Settings(upstream_url=upstream_url))
 
 
 async def ask(app: ASGIApp, body: bytes) -> bytes:
-    """Send a request to an application and return its answer's body."""
+    """Send a request to an application, and return the body of its response."""
     left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
     sent: list[Message] = []
 

@@ -19,14 +19,14 @@ NAMES = ("gateway", "strawberry", "strawberry-cached", "yoga", "mercurius")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a person can choose for every measurement."""
+    """The options of every measurement."""
 
     names: tuple[str, ...] = NAMES
     rounds: int = 3
     seconds: float = 5.0
-    """Of one measurement; half of it is spent before, to warm up."""
+    """Duration of a measurement; half as much is spent on warming up first."""
     quick: bool = False
-    """Only to show that everything runs."""
+    """Only show that everything runs."""
     tls: bool = False
     gateway: str | None = None
 
@@ -43,7 +43,7 @@ class Lab:
     folder: Path
 
     def gateway(self) -> Server:
-        """Return the gateway, for what is measured of it alone."""
+        """Return the gateway, for measurements of it alone."""
         for server in self.servers:
             if server.name == "gateway":
                 return server
@@ -51,13 +51,13 @@ class Lab:
 
     @contextmanager
     def loading(self, server: Server) -> Iterator[Generator]:
-        """Start a server, give what sends load to it, and stop it."""
+        """Start a server, yield its load generator, and stop it."""
         with running(server, self.upstream, self.server_core, self.folder) as started:
             yield Generator(started, self.upstream, self.folder)
 
     @contextmanager
     def on_server_core(self) -> Iterator[None]:
-        """Let this process itself be what is measured; it trusts the REST API's certificate."""
+        """Measure this process itself: move it to the server's core, and trust the REST API's certificate."""
         os.sched_setaffinity(0, {self.server_core})
         try:
             with patch.dict(os.environ, self.upstream.variables):

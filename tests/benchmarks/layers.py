@@ -1,7 +1,7 @@
-"""Where the CPU time of a request goes: each layer is measured with all that is below it, the difference is its own.
+"""Where the CPU time of a request goes: each layer is measured with those below it, and the difference is its own.
 
-Everything speaks to the same canned REST API over sockets, with as many requests under way as in the test of
-throughput. The innermost layers run inside this process; the outermost is the served gateway under load.
+All layers call the same canned REST API over sockets, with as many concurrent requests as the throughput test. The
+inner layers run inside this process; the outermost is the gateway, served under load.
 """
 
 import asyncio
@@ -40,17 +40,17 @@ LAYERS = (
     "server: uvicorn, the socket to the client",
 )
 TURNS = 5
-"""How often each measurement is repeated in this process; the quickest counts, which others disturbed the least."""
+"""Repetitions of each measurement in this process. The fastest counts: it was disturbed least."""
 
 CALLER = Caller(AUTHORIZATION.encode())
 Task = Callable[[], Awaitable[object]]
 Breakdown = dict[str, list[float]]
-"""By the operation's name: CPU microseconds up to each layer, that of the layers below included."""
+"""By operation name: CPU microseconds up to each layer, including the layers below."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """The gateway's layers, as `gateway.app` puts them together."""
+    """The gateway's layers, assembled as in `gateway.app`."""
 
     transport: Transport
     client: InvitationsClient
@@ -93,7 +93,7 @@ async def _inside(url: str, log: Path, seconds: float, breakdown: Breakdown) -> 
             _exchange(parts.transport, url, operation),
             _call(parts.client, operation),
             executed,
-            lambda body=body: ask(parts.endpoint, body),  # type: ignore[misc]  # it cannot infer a default's type
+            lambda body=body: ask(parts.endpoint, body),  # type: ignore[misc]  # mypy cannot infer a default's type
             lambda body=body: ask(app, body),  # type: ignore[misc]  # as above
         ]
         breakdown[operation.name] = [await _cpu(task, seconds) for task in tasks]
@@ -101,7 +101,7 @@ async def _inside(url: str, log: Path, seconds: float, breakdown: Breakdown) -> 
 
 
 def _exchange(transport: Transport, url: str, operation: Operation) -> Task:
-    """Return what sends the operation's REST request as bytes that are already there."""
+    """Return a task that sends the operation's REST request, already serialized."""
     origin = httpx.URL(url)
     body = b'{"inviter":"urn:li:person:a"}' if operation.name == "M" else b""
     target = origin.path + COLLECTION + {"M": "", "Q1": f"/{ID}", "QL": "?$top=20"}[operation.name]
@@ -136,7 +136,7 @@ def _call(client: InvitationsClient, operation: Operation) -> Task:
 
 
 async def _cpu(task: Task, seconds: float) -> float:
-    """Return the CPU microseconds of one run while `CONNECTIONS` are under way."""
+    """Return the CPU microseconds of one run, with `CONNECTIONS` runs in flight."""
     await _together(task, 20)  # opens the connections, compiles the plans
     times = []
     for _ in range(TURNS):
@@ -157,7 +157,7 @@ async def _together(task: Task, times: int) -> None:
 
 
 def show(breakdown: Breakdown) -> str:
-    """Return the table: what each layer adds."""
+    """Return the table of what each layer adds."""
     rows = []
     for index, layer in enumerate(LAYERS):
         sums = [breakdown[operation.name] for operation in OPERATIONS]

@@ -1,4 +1,4 @@
-"""Closed-loop load by wrk: so many connections, each sending its next request when it has its answer."""
+"""Closed-loop load by wrk: each connection sends its next request when it has its response."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from benchmarks.servers import RunningServer
 from benchmarks.upstream import Upstream
 
 CONNECTIONS = 32
-"""As many as a test of throughput uses unless it is about the number of connections."""
+"""Number of connections, unless the number is what is measured."""
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 _HEAD = """
@@ -34,17 +34,17 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What came of a load."""
+    """The result of a load."""
 
     requests: int
     per_second: float
     p50: float
-    """Milliseconds, of the time from a request to its answer; so is p99."""
+    """Latency in milliseconds, like p99."""
     p99: float
     cpu: float
-    """Microseconds of CPU time that the server used for one request."""
+    """CPU microseconds that the server used per request."""
     trouble: str
-    """What makes the figures worthless; empty when nothing does."""
+    """Why the figures are worthless; empty if they are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Generator:
     """For its scripts."""
 
     def run(self, operation: Operation, seconds: float, *, connections: int = CONNECTIONS, new: bool = False) -> Load:
-        """Send an operation over and over, or under a `new` name each time; its answer is checked before and after."""
+        """Repeat an operation, each time under a `new` name if requested; check its response before and after."""
         self.server.ask(operation)
         script = self.folder / "load.lua"
         script.write_text(_script(operation, new=new), encoding="utf-8")
@@ -86,7 +86,7 @@ def _script(operation: Operation, *, new: bool) -> str:
 def _read(output: str, calls: int, cpu: float, connections: int) -> Load:
     requests = int(_find(r"(\d+) requests in", output)[1])
     trouble = [found[0] for found in re.finditer(r"Non-2xx.*|Socket errors.*", output)]
-    # A GraphQL error can come with HTTP 200; but each answer that is none took one REST call.
+    # A GraphQL error can have HTTP status 200, but every success takes one REST call.
     if abs(calls - requests) > connections + requests * 0.01:
         trouble.append(f"{calls} REST calls for {requests} requests")
     return Load(

@@ -1,4 +1,4 @@
-"""The gateway's memory while a million requests pass: known documents and new ones, all operations in turn."""
+"""The gateway's memory over a million requests: known and new documents, all operations in turn."""
 
 from dataclasses import dataclass
 from itertools import cycle
@@ -10,20 +10,20 @@ from benchmarks.table import table
 
 MILLION = 1_000_000
 SHARE_OF_NEW = 5
-"""One load in so many sends a new document each time."""
+"""One in this many loads sends only new documents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """Its memory after so many requests."""
+    """The memory after a number of requests."""
 
     requests: int
     resident: float
-    """MB."""
+    """In MB."""
 
 
 def watch(lab: Lab, requests: int) -> list[Reading]:
-    """Load the gateway until it has had so many requests, and read its memory on the way."""
+    """Load the gateway with this many requests, and read its memory on the way."""
     with lab.loading(lab.gateway()) as generator:
         readings = [Reading(0, generator.server.resident())]
         for number, operation in enumerate(cycle(OPERATIONS), start=1):

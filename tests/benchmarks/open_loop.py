@@ -1,9 +1,9 @@
-"""Open-loop load: requests leave at a fixed rate, whether or not the earlier ones are answered.
+"""Open-loop load: requests are sent at a fixed rate, whether or not earlier ones have been answered.
 
-A request's latency counts from the moment at which it was due, not from when a connection was free to take it:
-otherwise a server that stalls would also stall the measurement, and its stall would count as one slow request
-("coordinated omission"). One thread and `select`, which waits with a resolution of microseconds where event loops and
-`epoll` wait for whole milliseconds; httptools reads the answers.
+A request's latency counts from the moment it was due, not from when a connection became free for it: otherwise a
+stalled server would also stall the measurement, and its stall would count as a single slow request ("coordinated
+omission"). One thread uses `select`, whose timeouts have a resolution of microseconds, where event loops and `epoll`
+wait for whole milliseconds; httptools parses the responses.
 """
 
 import gc
@@ -19,33 +19,33 @@ from benchmarks.operations import AUTHORIZATION, Operation
 
 CONNECTIONS = 64
 DRAIN = 2.0
-"""Seconds to wait for the last answers after the last request was due."""
+"""Seconds to wait for the last responses after the last request was due."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """What came of a rate: latencies in milliseconds, sorted."""
+    """The result of a rate. Latencies are in milliseconds, sorted."""
 
     asked: float
-    """Requests a second; so is `answered`."""
+    """Requests per second, like `answered`."""
     answered: float
     latencies: list[float] = field(repr=False)
-    """Of the answered ones."""
+    """Of the answered requests."""
     unanswered: int
     late: float
-    """Milliseconds by which the generator itself sent too late, in one of a hundred cases while connections were free.
+    """99th percentile, in milliseconds, of how late the generator itself sent while connections were free.
 
-    When it is not small beside the latencies, these are the generator's.
+    Unless it is small compared with the latencies, they are the generator's own.
     """
 
     def percentile(self, percent: float) -> float:
-        """Return a percentile; infinite where so many requests were not answered in time."""
+        """Return a percentile; infinity if too few requests were answered in time."""
         index = int((len(self.latencies) + self.unanswered) * percent / 100)
         return self.latencies[index] if index < len(self.latencies) else float("inf")
 
 
 class _Connection:
-    """One keep-alive connection with at most one request on it."""
+    """A keep-alive connection with at most one request in flight."""
 
     def __init__(self, host: str, port: int) -> None:
         self.socket = socket.create_connection((host, port))
@@ -65,7 +65,7 @@ class _Connection:
         self.socket.sendall(request)
 
     def read(self) -> bool:
-        """Read what is there; true when the answer is whole. Raises ValueError when it is an error."""
+        """Read what is available; return whether the response is complete. Raises ValueError if it is an error."""
         data = self.socket.recv(262_144)
         if not data:
             raise ValueError("the server closed a connection")
@@ -82,7 +82,7 @@ class _Connection:
 
 
 def send_at(rate: float, seconds: float, url: str, operation: Operation) -> Arrivals:
-    """Send an operation at a fixed rate (requests a second). Raises ValueError when an answer is an error."""
+    """Send an operation at a fixed rate (requests per second). Raises ValueError if a response is an error."""
     parts = urlsplit(url)
     connections = [_Connection(parts.hostname or "", parts.port or 80) for _ in range(CONNECTIONS)]
     gc.collect()
@@ -112,7 +112,7 @@ def request_to(url: str, operation: Operation) -> bytes:
 def _run(connections: list[_Connection], request: bytes, rate: float, total: int) -> Arrivals:
     now = time.perf_counter
     idle = deque(connections)
-    waiting: deque[float] = deque()  # when the requests were due that no connection was free for
+    waiting: deque[float] = deque()  # due times of the requests that wait for a connection
     latencies: list[float] = []
     lateness: list[float] = []
     start = now() + 0.05

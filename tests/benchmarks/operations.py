@@ -1,4 +1,4 @@
-"""What every server is asked, what the REST API behind it answers, and what the server has to make of that."""
+"""The requests to every server, the responses of the REST API behind it, and the expected results."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -15,7 +15,7 @@ INPUT: dict[str, Any] = {
     "message": {"invitationTemplateID": "t1", "invitationMessage": {"body": "hi"}},
 }
 SHOWN = {"id": ID, "created": "1484671788434", "lastModified": "1484672192563", **INPUT}
-"""The one invitation that there is, as GraphQL shows it."""
+"""The only invitation, as GraphQL shows it."""
 STORED = {
     "@odata.type": "#microsoft.graph.InvitationV2",
     **INPUT,
@@ -28,13 +28,13 @@ STORED = {
         "invitationMessage": {"@odata.type": "microsoft.graph.InvitationMessage", "body": "hi"},
     },
 }
-"""The same as the REST API writes it."""
+"""The same invitation, as the REST API writes it."""
 AUTHORIZATION = "Bearer x"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A GraphQL operation and the `data` that it must be answered with."""
+    """A GraphQL operation, and the `data` that it must return."""
 
     name: str
     query: str
@@ -43,21 +43,21 @@ class Operation:
 
     @property
     def body(self) -> bytes:
-        """The HTTP request's body."""
+        """The body of the HTTP request."""
         return json.dumps({"query": self.query, "variables": self.variables}, separators=(",", ":")).encode()
 
     def named(self, name: str) -> "Operation":
-        """Return the same operation under another name: to a server, a document that it has not seen."""
+        """Return the same operation under another name: a document that the server has not seen."""
         return replace(self, name=name, query=self.query.replace(f" {self.name}", f" {name}", 1))
 
     def check(self, answer: bytes) -> None:
-        """Raise ValueError unless an HTTP answer's body is what it has to be."""
+        """Raise ValueError unless the body of an HTTP response is as expected."""
         if json.loads(answer) != {"data": self.data}:
             raise ValueError(f"{self.name} was answered with {answer[:500]!r}")
 
 
 def listing(size: int) -> Operation:
-    """Return the operation that lists so many invitations."""
+    """Return the operation that lists this many invitations."""
     query = f"query QL($first: Int!) {{ invitations(first: $first) {{ nodes {{ {FIELDS} }} }} }}"
     return Operation("QL", query, {"invitations": {"nodes": [SHOWN] * size}}, {"first": size})
 

@@ -1,4 +1,4 @@
-"""The picture: throughput on the left, latency at fixed rates on the right, as SVG."""
+"""The picture, as SVG: throughput on the left, latency at fixed rates on the right."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,17 +11,17 @@ from benchmarks.rates import Curves
 WIDTH, HEIGHT = 1120, 470
 TOP, BOTTOM = 70, 380
 BARS = (70, 520)
-"""Left and right of the first panel; then of the second."""
+"""Left and right edge of the first panel; those of the second follow."""
 LINES = (620, 1090)
 COLOURS = ("#0b6e4f", "#c9a227", "#e07a1f", "#c2255c", "#1864ab")
 LONGEST = 1000.0
-"""Milliseconds at the top of the latency's axis."""
+"""Milliseconds at the top of the latency axis."""
 
 Scale = Callable[[float], float]
 
 
 def draw(labels: Mapping[str, str], comparison: Comparison, curves: Curves) -> str:
-    """Return the picture as the text of an SVG file; `labels` are the servers', by their names."""
+    """Return the picture as an SVG text. `labels` are the servers' labels, by name."""
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" fill="#222">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
@@ -77,7 +77,7 @@ def _lines(servers: Sequence[str], curves: Curves) -> Iterable[str]:
 
 
 def _logarithmic(values: tuple[float, float], pixels: tuple[float, float]) -> Scale:
-    """Return what maps values to pixels; values beyond the ends are drawn at the ends."""
+    """Return a function that maps values to pixels, clamping values outside the range."""
     low, high = math.log(values[0]), math.log(values[1])
 
     def scale(value: float) -> float:

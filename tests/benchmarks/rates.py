@@ -1,4 +1,4 @@
-"""Latency at fixed rates, up to the rate that a server cannot keep up with; of several rounds the median one counts."""
+"""Latency at fixed rates, up to a rate that the server cannot sustain; the median of several rounds counts."""
 
 import click
 from benchmarks.lab import Lab
@@ -8,24 +8,24 @@ from benchmarks.servers import Server
 from benchmarks.table import number, table
 
 RATES = (100, 200, 400, 800, 1200, 1600, 2400, 3200, 4800, 6400, 8000, 9600, 12_800, 16_000, 19_200)
-"""Requests a second."""
+"""Requests per second."""
 KEPT_UP = 0.9
-"""Of the asked rate: a server that answers less is saturated."""
+"""Share of the requested rate below which a server is saturated."""
 
 _CEILING = 100_000.0
 _ECHO = Operation("ceiling", "", {})
 
 Curves = dict[str, list[Arrivals]]
-"""By the name of the server."""
+"""By server name."""
 
 
 def ceiling(lab: Lab) -> float:
-    """Return how many requests a second the generator manages against nginx alone, which shares its core."""
+    """Return the requests per second that the generator sustains against nginx alone, which shares its core."""
     return send_at(_CEILING, 0.2, f"{lab.upstream.url}/linkedIn/invitations/any", _ECHO).answered
 
 
 def measure(lab: Lab) -> Curves:
-    """Ask each server for more and more."""
+    """Load each server at increasing rates."""
     if not lab.options.tls:
         click.echo(f"the generator's own ceiling is {ceiling(lab):.0f}/s", err=True)
     return {server.name: list(_climb(lab, server)) for server in lab.servers}
@@ -48,7 +48,7 @@ def _climb(lab: Lab, server: Server) -> list[Arrivals]:
 
 
 def show(lab: Lab, curves: Curves) -> str:
-    """Return a table for all servers, a row for each rate."""
+    """Return a table for all servers, with one row per rate."""
     rows = []
     for server in lab.servers:
         for arrivals in curves[server.name]:

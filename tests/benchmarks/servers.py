@@ -1,4 +1,4 @@
-"""The servers that are compared, each one process on a core of its own."""
+"""The servers to compare, each one process on its own core."""
 
 import os
 import shlex
@@ -32,7 +32,7 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that can be started: `{port}` in its words is where it has to listen."""
+    """A server that can be started. `{port}` in its words stands for the port to listen on."""
 
     name: str
     label: str
@@ -42,7 +42,7 @@ class Server:
 
 
 def known_servers(names: tuple[str, ...], *, gateway: str | None, folder: Path) -> list[Server]:
-    """Return these servers, ready to be started; installs the Node packages when one needs them."""
+    """Return these servers, ready to start. Installs the Node packages if one needs them."""
     uvicorn = (sys.executable, "-m", "uvicorn", "benchmarks.strawberry_server:app", "--port", "{port}")
     quiet = (*uvicorn, "--app-dir", str(HERE.parent), "--no-access-log", "--log-level", "warning")
     words = tuple(shlex.split(gateway)) if gateway else (*command(), "serve")
@@ -62,23 +62,23 @@ def known_servers(names: tuple[str, ...], *, gateway: str | None, folder: Path) 
 
 @dataclass(frozen=True, slots=True)
 class RunningServer:
-    """A server that answers."""
+    """A server that is ready for requests."""
 
     url: str
-    """Of its GraphQL endpoint."""
+    """The URL of its GraphQL endpoint."""
     process: "subprocess.Popen[bytes]"
 
     def ask(self, operation: Operation) -> None:
-        """Send an operation once and check the answer. Raises OSError or ValueError."""
+        """Send an operation once, and check the response. Raises OSError or ValueError."""
         operation.check(_post(self.url, operation.body))
 
     def resident(self) -> float:
-        """Return its memory in MB, with its children's."""
+        """Return its memory in MB, including its children's."""
         pages = [int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in self._pids()]
         return sum(pages) * _PAGE / 2**20
 
     def cpu(self) -> float:
-        """Return the CPU seconds that it has used, in its own code and in the kernel."""
+        """Return the CPU seconds it has used, in user and kernel mode."""
         times = [_stat(pid)[11:13] for pid in self._pids()]
         return sum(int(user) + int(system) for user, system in times) / _TICK
 
@@ -90,7 +90,7 @@ class RunningServer:
 
 @contextmanager
 def running(server: Server, upstream: Upstream, core: int, folder: Path) -> Iterator[RunningServer]:
-    """Start a server on one core, wait until it answers, and stop it at the end."""
+    """Start a server on one core, wait until it is ready, and stop it at the end."""
     port = str(free_port())
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     environment |= {
@@ -151,7 +151,7 @@ def _post(url: str, body: bytes) -> bytes:
 
 
 def _stat(pid: int) -> list[str]:
-    """Return the fields of /proc/PID/stat from the state on; none when the process has ended."""
+    """Return the fields of /proc/PID/stat from the state on, or none if the process has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

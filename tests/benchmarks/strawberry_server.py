@@ -1,7 +1,7 @@
-"""The same API as Strawberry's and httpx's documentation would have one write it, to be compared with the gateway.
+"""The same API, written as the documentation of Strawberry and httpx suggests, to compare with the gateway.
 
-`UPSTREAM` is the REST API's base URL. With `CACHED` set, documents are parsed and validated once, and the REST client
-is aiohttp, with msgspec to read the answers.
+`UPSTREAM` is the REST API's base URL. If `CACHED` is set, documents are parsed and validated once, and the REST client
+is aiohttp, with msgspec to decode the responses.
 """
 
 import os
@@ -75,7 +75,7 @@ class RestClient(Protocol):
 
 
 class Httpx:
-    """Speaks through `httpx.AsyncClient`."""
+    """Uses `httpx.AsyncClient`."""
 
     def __init__(self) -> None:
         limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
@@ -88,13 +88,13 @@ class Httpx:
 
 
 class Aiohttp:
-    """Speaks through `aiohttp.ClientSession`."""
+    """Uses `aiohttp.ClientSession`."""
 
     def __init__(self) -> None:
         self._session: aiohttp.ClientSession | None = None
 
     async def call(self, method: str, url: str, authorization: str, content: object = None) -> Any:
-        if self._session is None:  # It must be made while the event loop runs.
+        if self._session is None:  # It must be created while the event loop runs.
             self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=CONNECTIONS))
         headers = {"Authorization": authorization}
         async with self._session.request(method, url, json=content, headers=headers, raise_for_status=True) as answer:

@@ -1,4 +1,4 @@
-"""Throughput while one thing changes: connections, the size of lists, or whether a document is known."""
+"""Throughput while one thing varies: connections, the size of lists, or whether documents are known."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ BY_SIZE = [Point(f"{size} items", listing(size)) for size in (1, 5, 10, 20, 50, 
 COLD = [Point(f"{operation.name} new", operation, new=True) for operation in OPERATIONS]
 
 Sweep = dict[tuple[str, str], Load]
-"""By the names of server and point."""
+"""By server name and point."""
 
 
 def sweep(lab: Lab, points: list[Point]) -> Sweep:
@@ -42,7 +42,7 @@ def sweep(lab: Lab, points: list[Point]) -> Sweep:
 
 
 def show(lab: Lab, loads: Sweep, points: list[Point], what: str) -> str:
-    """Return the table: requests a second, the 99th percentile in milliseconds, the server's CPU time of a request."""
+    """Return the table: requests per second, 99th percentile in milliseconds, CPU time per request."""
     head = [f"{what}: per s, p99 ms, CPU µs", *(point.label for point in points)]
     rows = []
     for server in lab.servers:

@@ -13,7 +13,7 @@ RENEW = "renew the figures: python tests/benchmarks hot-path --renew"
 
 @pytest.fixture(scope="module")
 def calls() -> dict[str, int]:
-    """Count in a process of its own: pytest and its plugins have hooks that would be counted, too."""
+    """Count in a separate process: hooks of pytest and its plugins would be counted, too."""
     versions, _ = committed()
     other = {name: found for name, found in counted_with().items() if versions.get(name) != found}
     need(not other, f"the figures were not counted with {other}; {RENEW}")
