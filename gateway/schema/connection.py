@@ -57,39 +57,39 @@ def _end_cursor(root: strawberry.Parent[Connection]) -> str | None:
     return root.found.end.cursor() if root.found.nodes or root.found.has_next else None
 
 
-@strawberry.type(description="Where a page of a list begins and ends (Relay).")
+@strawberry.type(description="The position of a page in a list (Relay).")
 class PageInfo:
     """Relay's `PageInfo`."""
 
     has_next_page: bool = strawberry.field(
-        description="Whether the list goes on behind this page. A page with fewer items than asked for can be followed."
+        description="Whether there are more items. This can be true even if the page has fewer items than requested."
     )
     has_previous_page: bool = strawberry.field(
-        description="Whether `after` was given, so that there are items before. This list cannot be read backwards."
+        description="Whether `after` was given. The list cannot be read backwards."
     )
     start_cursor: str | None = strawberry.field(
-        resolver=_start_cursor, description="The cursor of the first edge; null when there is none."
+        resolver=_start_cursor, description="The cursor of the first item. Null if the page is empty."
     )
     end_cursor: str | None = strawberry.field(
-        resolver=_end_cursor, description="What to give as `after` for the next page; null when there is nothing yet."
+        resolver=_end_cursor, description="The `after` for the next page. Null if there is nothing to continue from."
     )
 
 
-@strawberry.type(description="One invitation in a list, and its place (Relay).")
+@strawberry.type(description="An invitation in a list, with its cursor (Relay).")
 class InvitationEdge:
     """Relay's edge."""
 
     cursor: str = strawberry.field(
         resolver=_cursor,
-        description="An opaque text; given as `after`, the list goes on behind this edge.",
+        description="An opaque string. Pass it as `after` to get the items that follow.",
     )
     node: InvitationV2 = strawberry.field(description="The invitation.")
 
 
-@strawberry.type(description="A page of the list of invitations (Relay).")
+@strawberry.type(description="A page of invitations (Relay).")
 class InvitationConnection:
     """Relay's connection."""
 
     edges: list[InvitationEdge] = resolved_by(_edges, list[InvitationEdge], "The invitations with their cursors.")
     nodes: list[InvitationV2] = strawberry.field(description="The invitations without their cursors.")
-    page_info: PageInfo = resolved_by(_page_info, PageInfo, "Whether and where the list goes on.")
+    page_info: PageInfo = resolved_by(_page_info, PageInfo, "The position of this page in the list.")

@@ -17,84 +17,84 @@ from gateway import invitations as rest
 from gateway.schema.scalars import Int64
 
 
-@strawberry.input(description="The text of an invitation: Microsoft Graph's `InvitationMessage`.")
+@strawberry.input(description="The custom text of an invitation: Microsoft Graph's `InvitationMessage`.")
 class InvitationMessageInput:
     """Graph's `InvitationMessage`."""
 
-    body: Maybe[str | None] = strawberry.field(description="The text that the invitee reads.")
+    body: Maybe[str | None] = strawberry.field(description="The text that the recipient reads.")
 
 
-@strawberry.input(description="What an invitation says: Microsoft Graph's `InvitationV2Message`. It may be empty.")
+@strawberry.input(description="The message of an invitation: Microsoft Graph's `InvitationV2Message`. It can be empty.")
 class InvitationV2MessageInput:
     """Graph's `InvitationV2Message`."""
 
     invitation_template_id: Maybe[str | None] = strawberry.field(
-        name="invitationTemplateID", description="The id of the template that the message is made from."
+        name="invitationTemplateID", description="The ID of the message template, as defined by the API."
     )
     invitation_message: Maybe[InvitationMessageInput | None] = strawberry.field(
         description="The text written for this invitation."
     )
 
 
-@strawberry.input(description="A new invitation. It is sent to a real person once it is created.")
+@strawberry.input(description="A new invitation. Creating it sends it to a real person. Null means the default.")
 class CreateInvitationInput:
     """The properties of Graph's `InvitationV2` at its creation."""
 
     id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET,
-        description="The id of the invitation. The API assigns one when it is absent or null, as is usual.",
+        description="The ID of the invitation. Default: assigned by the API. Rarely needed.",
     )
     created: Int64 | None = strawberry.field(
         default=strawberry.UNSET,
-        description="When it is created, in milliseconds since 1970-01-01T00:00:00Z. Absent or null: now.",
+        description="The time of creation, in milliseconds since 1970-01-01T00:00:00Z. Default: now.",
     )
     last_modified: Int64 | None = strawberry.field(
         default=strawberry.UNSET,
-        description="When it is last modified, in milliseconds since 1970-01-01T00:00:00Z. Absent or null: now.",
+        description="The time of the last change, in milliseconds since 1970-01-01T00:00:00Z. Default: now.",
     )
-    inviter: str = strawberry.field(description="Who invites: a LinkedIn person URN, `urn:li:person:{id}`.")
+    inviter: str = strawberry.field(description="The sender, as a LinkedIn person URN: `urn:li:person:{id}`.")
     invitee: str = strawberry.field(
         description=(
-            "Who is invited: `urn:li:person:{id}`, `urn:li:emailAddress:{id}`, `urn:li:phoneAccount:{id}` "
+            "The recipient, as a URN: `urn:li:person:{id}`, `urn:li:emailAddress:{id}`, `urn:li:phoneAccount:{id}` "
             "or `urn:li:email:{address}`."
         )
     )
-    message: InvitationV2MessageInput = strawberry.field(description="What the invitation says; it may be empty.")
+    message: InvitationV2MessageInput = strawberry.field(
+        description="The message of the invitation. It can be empty: `{}`."
+    )
     tracking_id: str | None = strawberry.field(
         default=strawberry.UNSET,
-        description="An id that follows the invitation through the systems it passes. Absent or null: a new UUID.",
+        description="An ID that tracks the invitation across systems. Default: a new UUID.",
     )
 
 
 @strawberry.input(
     description=(
-        "Changes of an invitation. A property that is absent stays as it is; one that is null is cleared. "
-        "At least one is needed beside `id`."
+        "Changes to an invitation. Absent properties stay unchanged; null clears a property. "
+        "At least one property besides `id` is required."
     )
 )
 class UpdateInvitationInput:
     """The changes of a Graph `InvitationV2`."""
 
-    id: strawberry.ID = strawberry.field(description="The id of the invitation to change.")
+    id: strawberry.ID = strawberry.field(description="The ID of the invitation to change.")
     created: Maybe[Int64 | None] = strawberry.field(
-        description="When it was created, in milliseconds since 1970-01-01T00:00:00Z."
+        description="The time of creation, in milliseconds since 1970-01-01T00:00:00Z."
     )
     last_modified: Maybe[Int64 | None] = strawberry.field(
-        description="When it was last modified, in milliseconds since 1970-01-01T00:00:00Z."
+        description="The time of the last change, in milliseconds since 1970-01-01T00:00:00Z."
     )
     inviter: Maybe[str | None] = strawberry.field(
-        description="Who invites: a LinkedIn person URN, `urn:li:person:{id}`."
+        description="The sender, as a LinkedIn person URN: `urn:li:person:{id}`."
     )
     invitee: Maybe[str | None] = strawberry.field(
         description=(
-            "Who is invited: `urn:li:person:{id}`, `urn:li:emailAddress:{id}`, `urn:li:phoneAccount:{id}` "
+            "The recipient, as a URN: `urn:li:person:{id}`, `urn:li:emailAddress:{id}`, `urn:li:phoneAccount:{id}` "
             "or `urn:li:email:{address}`."
         )
     )
-    message: Maybe[InvitationV2MessageInput | None] = strawberry.field(description="What the invitation says.")
-    tracking_id: Maybe[str | None] = strawberry.field(
-        description="An id that follows the invitation through the systems it passes."
-    )
+    message: Maybe[InvitationV2MessageInput | None] = strawberry.field(description="The message of the invitation.")
+    tracking_id: Maybe[str | None] = strawberry.field(description="An ID that tracks the invitation across systems.")
 
 
 _BODIES: dict[type, type[msgspec.Struct]] = {

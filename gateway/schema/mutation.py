@@ -31,19 +31,19 @@ async def _update_invitation(
     return await info.context.invitations.update(input.id, body)
 
 
-@strawberry.type(description="What can be changed. The mutations of one document run one after the other.")
+@strawberry.type(description="The write operations. The mutations in a document run one after another.")
 class Mutation:
     """The root of mutations."""
 
     create_invitation: InvitationV2 | None = resolved_by(
         _create_invitation,
         InvitationV2 | None,
-        "Create an invitation, and so send it to a real person: `POST /linkedIn/invitations`. "
-        "When it fails, `extensions.outcome` of the error tells whether it may be sent again.",
+        "Creates an invitation and sends it to a real person (`POST /linkedIn/invitations`). "
+        "If it fails, `extensions.outcome` in the error says whether it is safe to try again.",
     )
     update_invitation: InvitationV2 | None = resolved_by(
         _update_invitation,
         InvitationV2 | None,
-        "Change properties of an invitation: `PATCH /linkedIn/invitations`. "
-        "When it fails, `extensions.outcome` of the error tells whether it may be sent again.",
+        "Changes properties of an invitation (`PATCH /linkedIn/invitations`). "
+        "If it fails, `extensions.outcome` in the error says whether it is safe to try again.",
     )

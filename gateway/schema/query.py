@@ -16,7 +16,7 @@ MAX_FIRST = 100
 
 
 async def _invitation(
-    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The id of the invitation.")]
+    info: Info, id: Annotated[strawberry.ID, strawberry.argument(description="The ID of the invitation.")]
 ) -> rest.InvitationV2 | None:
     return await info.context.invitation(id)
 
@@ -26,13 +26,13 @@ async def _invitations(
     first: Annotated[
         int | None,
         strawberry.argument(
-            description=f"Maximum number of items, 1 to {MAX_FIRST}. Absent or null: {DEFAULT_FIRST}. "
-            "With `after` it can lower the page size that the first page asked for, but not raise it."
+            description=f"The maximum number of items, 1 to {MAX_FIRST}. Default: {DEFAULT_FIRST}. "
+            "With `after`, it can lower the page size of the first request, but not raise it."
         ),
     ] = DEFAULT_FIRST,
     after: Annotated[
         str | None,
-        strawberry.argument(description="The cursor to go on behind; absent or null is the beginning."),
+        strawberry.argument(description="Return items after this cursor. Default: from the start."),
     ] = strawberry.UNSET,
 ) -> Connection:
     count = DEFAULT_FIRST if first is None else first
@@ -50,20 +50,20 @@ def _position(after: str) -> rest.Position:
         raise GatewayError(ErrorCode.BAD_USER_INPUT, "`after` must be a cursor that this API gave.") from None
 
 
-@strawberry.type(description="What can be read.")
+@strawberry.type(description="The read operations.")
 class Query:
     """The root of queries."""
 
     invitation: InvitationV2 | None = resolved_by(
         _invitation,
         InvitationV2 | None,
-        "One invitation: `GET /linkedIn/invitations/{id}`. Null when there is none with that id.",
+        "The invitation with this ID (`GET /linkedIn/invitations/{id}`). Null if there is none.",
     )
     invitations: InvitationConnection | None = resolved_by(
         _invitations,
         InvitationConnection | None,
-        "The invitations that the bearer token may see: `GET /linkedIn/invitations`, in the order of the API. "
-        "All items come from one page of the API, so there can be fewer than `first` although the list goes on: "
-        "only `hasNextPage` tells its end. While invitations come and go between two requests, "
-        "an item can be met twice or missed.",
+        "The invitations that the bearer token can access, in the API's order (`GET /linkedIn/invitations`). "
+        "All items come from one page of the API, so there can be fewer than `first` even if more follow: "
+        "check `hasNextPage`. If invitations are added or removed between two requests, "
+        "an item can appear twice or be missed.",
     )

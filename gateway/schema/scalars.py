@@ -57,8 +57,8 @@ SCALARS: dict[object, ScalarDefinition] = {
     Int64: strawberry.scalar(
         name="Int64",
         description=(
-            "A signed integer of 64 bits. In answers it is a string of decimal digits, since a JavaScript number is "
-            "exact only up to 2^53. As input it is an integer or such a string: no plus sign, leading zeros or spaces."
+            "A signed 64-bit integer. In responses, a decimal string, because JavaScript numbers are exact only up to "
+            "2^53. In input, an integer or a decimal string without plus sign, leading zeros or spaces."
         ),
         serialize=serialize_int64,
         parse_value=parse_int64_value,
@@ -66,7 +66,7 @@ SCALARS: dict[object, ScalarDefinition] = {
     ),
     DateTime: strawberry.scalar(
         name="DateTime",
-        description="A moment in UTC as RFC 3339 writes it, with milliseconds: `2017-01-17T16:49:48.434Z`.",
+        description="A date and time in UTC with milliseconds (RFC 3339), such as `2017-01-17T16:49:48.434Z`.",
         specified_by_url="https://www.rfc-editor.org/rfc/rfc3339",
         serialize=str,
     ),
