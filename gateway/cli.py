@@ -60,14 +60,14 @@ def _settings(*names: str) -> Callable[[_Command], _Command]:
     return decorate
 
 
-_data = click.option("--data", type=click.Path(path_type=Path), help="the sandbox's SQLite file  [default: in memory]")
+_data = click.option("--data", type=click.Path(path_type=Path), help="SQLite file of the sandbox  [default: in memory]")
 
 
 @main.command()
 @_settings("host", "port", "log_level", "playground", "introspection", "cors_origins")
 @_data
 def dev(data: Path | None) -> None:
-    """Serve the gateway in front of an embedded sandbox API: no account, no token, nothing is sent to anyone."""
+    """Serve the gateway with an embedded sandbox API. It needs no account or token, and sends nothing to anyone."""
     from gateway.app import create_app  # noqa: PLC0415 (half a second that `--help` need not wait for)
     from gateway.sandbox import SANDBOX_TOKEN  # noqa: PLC0415
     from gateway.server.run import run  # noqa: PLC0415
@@ -87,7 +87,7 @@ def dev(data: Path | None) -> None:
         origin = _origin(public)
         _say(f"GraphQL and GraphiQL:  {origin}/graphql")
         _say(f"Sandbox REST API:      {origin}/v1.0/linkedIn/invitations  (bearer token: {SANDBOX_TOKEN})")
-        _say(f"Sandbox data:          {data or 'in memory, gone with this process'}")
+        _say(f"Sandbox data:          {data or 'in memory, lost at exit'}")
         run(app, [public, private], limit, settings)
 
 
@@ -110,7 +110,7 @@ def serve() -> None:
 @click.option("--port", default=8001, show_default=True, type=click.IntRange(0, 65535), help="port to listen on")
 @_data
 def sandbox(host: str, port: int, data: Path | None) -> None:
-    """Serve the sandbox API alone."""
+    """Serve only the sandbox API."""
     from gateway.sandbox import create_app  # noqa: PLC0415 (as above)
     from gateway.server.run import run  # noqa: PLC0415
 
@@ -121,8 +121,8 @@ def sandbox(host: str, port: int, data: Path | None) -> None:
 
 
 @main.command()
-@click.option("--output", type=click.Path(path_type=Path), help="write to this file")
-@click.option("--check", type=click.Path(path_type=Path), help="exit 1 when this file differs")
+@click.option("--output", type=click.Path(path_type=Path), help="write the schema to this file")
+@click.option("--check", type=click.Path(path_type=Path), help="exit with status 1 if this file differs")
 def schema(output: Path | None, check: Path | None) -> None:
     """Print the GraphQL schema."""
     from gateway.schema import create_schema  # noqa: PLC0415 (as above)

@@ -30,9 +30,9 @@ def _upstream_url(url: str) -> str:
     if not host or port == 0 or parts.scheme not in ("https", "http") or not url.isascii():
         raise ValueError("must be a URL such as https://graph.microsoft.com/v1.0")
     if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError("must be https, or http on a loopback address: bearer tokens go there")
+        raise ValueError("must be https, or http on a loopback address, since bearer tokens are sent there")
     if parts.query or parts.fragment or "@" in parts.netloc or not re.fullmatch(r"[!-~]*", url):
-        raise ValueError("must have no user, password, query, fragment or spaces")
+        raise ValueError("must not contain a user, password, query, fragment or space")
     return url.rstrip("/")
 
 
@@ -45,7 +45,7 @@ def _proxy(proxy: SecretStr, info: ValidationInfo) -> SecretStr:
     if proxy and not fits:
         raise ValueError("must be a URL such as http://proxy.example.com:3128")
     if proxy and info.data.get("upstream_url", "").startswith("http:"):
-        raise ValueError("must not be set when the upstream is http: the proxy would read the bearer tokens")
+        raise ValueError("must not be set if the upstream URL is http: the proxy could read the bearer tokens")
     return proxy
 
 
@@ -65,8 +65,8 @@ def is_loopback(host: str) -> bool:
 
 def _port(value: object) -> object:
     if isinstance(value, str) and value.startswith("tcp://"):
-        # Kubernetes' variable for a service of that name
-        raise ValueError("must be a number: set it, or have no service named gateway, or enableServiceLinks: false")
+        # Kubernetes sets this variable for a service named gateway.
+        raise ValueError("must be a number: set it, rename the service gateway, or set enableServiceLinks to false")
     return value
 
 
@@ -90,32 +90,32 @@ class Settings(BaseSettings):
         "https://graph.microsoft.com/v1.0", max_length=2000, description="base URL of the REST API"
     )
     upstream_proxy: Annotated[SecretStr, AfterValidator(_proxy)] = Field(
-        SecretStr(""), max_length=2000, description="URL of an HTTP proxy on the way to the REST API"
+        SecretStr(""), max_length=2000, description="URL of an HTTP proxy for requests to the REST API"
     )
     upstream_timeout: float = Field(
         10.0,
         ge=0.1,
         le=300,
         allow_inf_nan=False,
-        description="seconds for the REST work of one field, all tries together",
+        description="timeout in seconds for the REST requests of one field, retries included",
     )
     update_path: Literal["/linkedIn/invitations", "/linkedIn/invitations/{id}"] = Field(
-        "/linkedIn/invitations", description="where updates are sent: with {id} in it, the id leaves the body"
+        "/linkedIn/invitations", description="path of updates; with {id}, the ID is not sent in the body"
     )
     host: str = Field("127.0.0.1", min_length=1, max_length=255, description="address to listen on")
     port: Annotated[int, BeforeValidator(_port)] = Field(
-        8000, ge=0, le=65535, description="port to listen on; 0 takes any free one"
+        8000, ge=0, le=65535, description="port to listen on; 0 picks a free one"
     )
-    workers: int = Field(1, ge=1, le=128, description="processes")
-    max_operations: int = Field(1000, ge=1, le=100_000, description="operations that a process runs at once")
+    workers: int = Field(1, ge=1, le=128, description="number of worker processes")
+    max_operations: int = Field(1000, ge=1, le=100_000, description="maximum concurrent operations per process")
     shutdown_delay: float = Field(
-        0.0, ge=0, le=300, allow_inf_nan=False, description="seconds from SIGTERM until it stops listening"
+        0.0, ge=0, le=300, allow_inf_nan=False, description="seconds to keep listening after SIGTERM"
     )
-    log_level: Literal["info", "debug"] = Field("info", description="with debug, the log has each REST request")
+    log_level: Literal["info", "debug"] = Field("info", description="info logs failed REST requests, debug logs all")
     playground: bool = Field(default=True, description="serve GraphiQL to browsers")
     introspection: bool = Field(default=True, description="answer introspection queries")
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)] = Field(
-        (), max_length=100, description="origins whose pages may call the API, separated by commas; * for all"
+        (), max_length=100, description="comma-separated origins that may call the API; * allows all"
     )
 
 
@@ -138,6 +138,6 @@ def unknown_variables() -> list[str]:
         if rest != name.upper() and rest not in known:
             close = get_close_matches(rest, known, n=1)
             meant = PREFIX + close[0] if close else None
-            hint = f"did you mean {meant}?" if meant else f"there are {', '.join(PREFIX + each for each in known)}"
-            lines.append(f"{name} is not a setting; {hint}")
+            hint = f"Did you mean {meant}?" if meant else f"Settings: {', '.join(PREFIX + each for each in known)}"
+            lines.append(f"{name} is not a setting. {hint}")
     return lines

@@ -96,7 +96,7 @@ class Reader:
     def _validate(self, root: DocumentNode) -> list[GraphQLError]:
         errors = validate(self._schema, root, self._rules, self._limits.errors, self._hide_suggestions)
         limit = self._limits.comparisons
-        why = f"The document repeats fields too often: at most {limit} steps are spent on comparing them."
+        why = f"The document repeats too many fields: comparing them may take at most {limit} steps."
         return [GraphQLError(why) if error.message == "Validation aborted." else error for error in errors]
 
     def _choose(self, text: str, root: DocumentNode, name: str | None) -> OperationDefinitionNode:
@@ -104,16 +104,16 @@ class Reader:
         if name is not None:
             operations = [node for node in operations if node.name and node.name.value == name]
         if not operations:
-            problem = "no operation" if name is None else "no operation of the name that operationName gives"
+            problem = "The document has no operation" + ("." if name is None else " with the name in operationName.")
         elif len(operations) > 1:
-            problem = "several operations: operationName must be the name of one of them"
+            problem = "The document has several operations. Set operationName to the name of one of them."
         elif self._schema.get_root_type(operations[0].operation) is None:
-            problem = f"a {operations[0].operation.value}, and this API has none"
+            problem = f"This API has no {operations[0].operation.value}s."
         else:
             return operations[0]
         kinds = {node.operation.value for node in operations}
         kind = kinds.pop() if len(kinds) == 1 else None
-        raise self._error(text, [GraphQLError(f"The document has {problem}.")], ErrorCode.BAD_REQUEST, kind)
+        raise self._error(text, [GraphQLError(problem)], ErrorCode.BAD_REQUEST, kind)
 
     def _error(self, text: str, errors: list[GraphQLError], code: ErrorCode, kind: str | None = None) -> DocumentError:
         return DocumentError(self._formatter.request_errors(errors, code, text, None), kind)

@@ -65,7 +65,7 @@ class Formatter:
         shown = [_field_error(error, redact, mutation=mutation) for error in kept]
         more = len(errors) - len(shown)
         if more:
-            message = f"{more} more errors are not shown: at most {self._limits.errors} below root fields are reported."
+            message = f"{more} more errors below root fields are not shown: at most {self._limits.errors} are reported."
             outcome = {"outcome": Outcome.APPLIED.value} if mutation else {}
             extensions = {"code": ErrorCode.INTERNAL_SERVER_ERROR.value, **outcome}
             shown.append({"message": message, "extensions": extensions})
@@ -73,8 +73,8 @@ class Formatter:
 
     def too_large(self, limit: int, done: Mapping[str, FieldNode] | None) -> list[Formatted]:
         """Make the errors of an answer that is too large: one for each field of a mutation that is done."""
-        what = f"The answer is too large: at most {limit} bytes are allowed."
-        message = f"{what} Select each field under one name, fewer fields, or fewer items."
+        what = f"The response is too large: at most {limit} bytes are allowed."
+        message = f"{what} Select fewer fields, request fewer items, or use fewer aliases."
         code = ErrorCode.ANSWER_TOO_LARGE
         if done is None:
             return [_formatted(GraphQLError(message), message, code)]

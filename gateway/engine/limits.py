@@ -188,7 +188,7 @@ def variables_refusal(variables: Mapping[str, object], limits: Limits) -> str | 
         values, level = containers.pop()
         total += len(values)
         if total > limits.values:
-            return f"The variables hold too many values: at most {limits.values} are allowed."
+            return f"The variables contain too many values: at most {limits.values} are allowed."
         if level > limits.variables_nesting:
             return f"The variables are nested too deeply: at most {limits.variables_nesting} levels are allowed."
         for value in values:

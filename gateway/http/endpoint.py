@@ -102,9 +102,10 @@ class GraphQLEndpoint:
         elif method == "GET":
             request = read_url(scope)
         else:
-            raise Refusal(405, "GraphQL is spoken by GET and POST.", ((b"allow", b"GET, POST"),))
+            raise Refusal(405, "The method must be GET or POST.", ((b"allow", b"GET, POST"),))
         if self._running >= self._max_operations:
-            raise Refusal(503, "The gateway has too much to do.", ((b"retry-after", b"1"),), ErrorCode.OVERLOADED)
+            message = "The gateway is overloaded. Try again later."
+            raise Refusal(503, message, ((b"retry-after", b"1"),), ErrorCode.OVERLOADED)
         self._running += 1
         try:
             return await self._run(request, headers, scope, receive)
@@ -116,7 +117,7 @@ class GraphQLEndpoint:
         scope[KIND] = operation.kind
         note(scope, kind=operation.kind, operation=(operation.name or "-")[:MAX_LOGGED_NAME])
         if operation.kind == "mutation" and scope["method"] == "GET":
-            raise Refusal(405, "A mutation must be sent by POST.", ((b"allow", b"POST"),))
+            raise Refusal(405, "A mutation must be sent with POST.", ((b"allow", b"POST"),))
         context = self._context(headers.fields)
         if operation.kind == "mutation":
             return await _run_to_the_end(operation.execute(request.variables, context))
@@ -133,7 +134,7 @@ async def _run_to_the_end(mutation: Awaitable[Result]) -> Result:
         return await mutation
     except asyncio.CancelledError:
         # By the server, which has waited as long as it may; the client is still there.
-        message, status = "The gateway had to leave before the mutation was done.", 503
+        message, status = "The gateway shut down before the mutation completed.", 503
     except Exception as error:  # noqa: BLE001 (a bug of ours must not hide that something may have been sent)
         log_bug(logger, error)
         message, status = "Internal server error", 500
@@ -161,7 +162,7 @@ def _unwritten(scope: Scope, media_type: str) -> tuple[Refusal, str, list[dict[s
 
 
 def _not_acceptable() -> str:
-    raise Refusal(406, f"The answer can be {GRAPHQL_RESPONSE} or {JSON}: the Accept header admits neither.")
+    raise Refusal(406, f"The Accept header must allow {GRAPHQL_RESPONSE} or {JSON}.")
 
 
 class _ClientWatch:

@@ -93,7 +93,7 @@ def read_headers(scope: Scope) -> Headers:
     accept = found.get(b"accept", b"")
     content_type = found.get(b"content-type", b"")
     if len(accept) > MAX_MEDIA_TYPES or len(content_type) > MAX_MEDIA_TYPES:
-        raise Refusal(431, f"Accept and Content-Type must be {MAX_MEDIA_TYPES} bytes at the most.")
+        raise Refusal(431, f"The Accept and Content-Type headers must each be at most {MAX_MEDIA_TYPES} bytes.")
     length = found.get(b"content-length", b"")
     return Headers(
         fields=found,
@@ -109,7 +109,7 @@ def _merged(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
     for name, value in raw:
         if name in found and name in _SINGLE:
-            raise Refusal(400, f"There must be one {name.decode('ascii').title()} header at the most.")
+            raise Refusal(400, f"The {name.decode('ascii').title()} header must not be repeated.")
         found[name] = found[name] + b"," + value if name in found else value
     return found
 
@@ -120,9 +120,9 @@ _SINGLE = frozenset({b"authorization", b"content-encoding", b"content-type"})
 async def read_body(headers: Headers, receive: Receive) -> GraphQLRequest:
     """Read the request of a POST. Raises Refusal when it is none, Disconnected, and DocumentError (see `_checked`)."""
     if not _is_json(headers.content_type):
-        raise Refusal(415, "The Content-Type must be application/json, in UTF-8.")
+        raise Refusal(415, "The Content-Type must be application/json, encoded as UTF-8.")
     if headers.content_encoding != b"identity":
-        raise Refusal(415, "A compressed body is not supported: send it without Content-Encoding.")
+        raise Refusal(415, "Compressed bodies are not supported. Send the body without Content-Encoding.")
     if headers.content_length > MAX_BODY:
         raise _too_large()
     return _checked(_decode(await _receive_all(receive)))
@@ -146,10 +146,10 @@ def read_parameters(scope: Scope) -> dict[str, str]:
     try:
         pairs = parse_qsl(scope["query_string"].decode("ascii"), errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError:
-        what = f"at most {MAX_PARAMETERS} parameters in percent-encoded UTF-8"
-        raise Refusal(400, f"The URL's query cannot be read: it must be {what}.") from None
+        allowed = f"at most {MAX_PARAMETERS} parameters in percent-encoded UTF-8"
+        raise Refusal(400, f"The URL's query string is invalid. It must have {allowed}.") from None
     if len(dict(pairs)) != len(pairs):
-        raise Refusal(400, "Each parameter may stand in the URL once.")
+        raise Refusal(400, "Each URL parameter must appear only once.")
     return dict(pairs)
 
 
@@ -179,7 +179,7 @@ async def _receive_all(receive: Receive) -> bytes:
 
 
 def _too_large() -> Refusal:
-    return Refusal(413, f"The body must be {MAX_BODY} bytes at the most.")
+    return Refusal(413, f"The body must be at most {MAX_BODY} bytes.")
 
 
 def _decode(body: bytes) -> GraphQLRequest:
@@ -190,11 +190,11 @@ def _decode(body: bytes) -> GraphQLRequest:
         raise Refusal(400, "The body is nested too deeply.") from None
     except msgspec.ValidationError as error:
         if body.lstrip().startswith(b"["):
-            raise Refusal(400, "The body must be one JSON object: batches of operations are not supported.") from None
-        # Its text names types and places of our own struct only.
+            raise Refusal(400, "The body must be one JSON object: batches are not supported.") from None
+        # The text of the error only names types and paths of our own struct.
         raise Refusal(400, f"The body is not a GraphQL request: {error}.") from None
     except ValueError:
-        raise Refusal(400, "The body is not JSON in UTF-8.") from None
+        raise Refusal(400, "The body must be JSON, encoded as UTF-8.") from None
 
 
 def _decode_map(name: str, text: str | None) -> dict[str, Any] | None:
@@ -215,6 +215,6 @@ def _checked(request: GraphQLRequest) -> GraphQLRequest:
         if "persistedQuery" in (request.extensions or {}):
             code = ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED
             raise DocumentError([{"message": "PersistedQueryNotSupported", "extensions": {"code": code.value}}])
-        raise Refusal(400, "A GraphQL request has a `query`: the text of a document.")
+        raise Refusal(400, "`query` is missing. It must be the text of a GraphQL document.")
     request.extensions = None  # they take many times their bytes, and the request is kept while it runs
     return request

@@ -26,26 +26,26 @@ MAX_TRACKING_ID = 1000
 """Maximum characters of a `trackingId` in errors: a longer one comes from the client, which knows it."""
 
 _STATUSES: dict[int, tuple[ErrorCode, str]] = {
-    400: (ErrorCode.BAD_USER_INPUT, "The invitations API rejected the request as malformed."),
-    401: (ErrorCode.UNAUTHENTICATED, "The invitations API does not accept the bearer token."),
-    403: (ErrorCode.FORBIDDEN, "The bearer token does not permit this."),
-    404: (ErrorCode.NOT_FOUND, "There is no such invitation."),
-    409: (ErrorCode.CONFLICT, "The invitation is in a state that conflicts with the request."),
-    410: (ErrorCode.NOT_FOUND, "There is no such invitation any more."),
-    412: (ErrorCode.CONFLICT, "The invitation is in a state that conflicts with the request."),
-    422: (ErrorCode.BAD_USER_INPUT, "The invitations API rejected the request as malformed."),
+    400: (ErrorCode.BAD_USER_INPUT, "The invitations API rejected the request as invalid. Check the input."),
+    401: (ErrorCode.UNAUTHENTICATED, "The invitations API rejected the bearer token. Get a new one."),
+    403: (ErrorCode.FORBIDDEN, "The bearer token does not allow this operation."),
+    404: (ErrorCode.NOT_FOUND, "The invitation was not found."),
+    409: (ErrorCode.CONFLICT, "The request conflicts with the state of the invitation. Read it before you try again."),
+    410: (ErrorCode.NOT_FOUND, "The invitation no longer exists."),
+    412: (ErrorCode.CONFLICT, "The request conflicts with the state of the invitation. Read it before you try again."),
+    422: (ErrorCode.BAD_USER_INPUT, "The invitations API rejected the request as invalid. Check the input."),
     429: (ErrorCode.RATE_LIMITED, "The invitations API is throttling requests. Send fewer."),
-    502: (ErrorCode.UPSTREAM_UNAVAILABLE, "The invitations API is not available."),
-    503: (ErrorCode.UPSTREAM_UNAVAILABLE, "The invitations API is not available."),
-    504: (ErrorCode.UPSTREAM_TIMEOUT, "The invitations API did not answer in time."),
+    502: (ErrorCode.UPSTREAM_UNAVAILABLE, "The invitations API is unavailable."),
+    503: (ErrorCode.UPSTREAM_UNAVAILABLE, "The invitations API is unavailable."),
+    504: (ErrorCode.UPSTREAM_TIMEOUT, "The invitations API did not respond in time."),
     509: (ErrorCode.RATE_LIMITED, "The invitations API is throttling requests. Send fewer."),
 }
 _CLASSES: dict[int, tuple[ErrorCode, str]] = {
-    3: (ErrorCode.UPSTREAM_ERROR, "The invitations API answered with a redirect, which is not followed."),
+    3: (ErrorCode.UPSTREAM_ERROR, "The invitations API responded with a redirect, which the gateway does not follow."),
     4: (ErrorCode.UPSTREAM_ERROR, "The invitations API rejected the request."),
     5: (ErrorCode.UPSTREAM_ERROR, "The invitations API failed."),
 }
-_UNKNOWN_CLASS = (ErrorCode.UPSTREAM_ERROR, "The invitations API answered with an unknown status.")
+_UNKNOWN_CLASS = (ErrorCode.UPSTREAM_ERROR, "The invitations API responded with an unknown status.")
 
 _CLAIMS = re.compile(r'\bclaims="((?:[^"\\]|\\.){1,8192})"', re.ASCII | re.IGNORECASE)
 _INSUFFICIENT_CLAIMS = re.compile(r'\berror="?insufficient_claims\b', re.ASCII | re.IGNORECASE)
@@ -90,7 +90,7 @@ def unusable(response: httpx.Response, client_request_id: str) -> InvitationsErr
     """Return the error for a success whose response is not what the API documents."""
     return InvitationsError(
         ErrorCode.UPSTREAM_INVALID_RESPONSE,
-        "The invitations API gave an answer that cannot be used.",
+        "The invitations API returned an invalid response.",
         Outcome.APPLIED,
         status=response.status_code,
         requestId=plain_token(response.headers.get("request-id")),
@@ -102,7 +102,7 @@ def foreign(client_request_id: str) -> InvitationsError:
     """Return the error for a request that received another's response, which is not shown."""
     return InvitationsError(
         ErrorCode.UPSTREAM_INVALID_RESPONSE,
-        "The invitations API gave the answer to another request.",
+        "The invitations API returned the response to another request.",
         Outcome.UNKNOWN,
         clientRequestId=client_request_id,
     )
@@ -111,11 +111,11 @@ def foreign(client_request_id: str) -> InvitationsError:
 def unanswered(error: httpx.TransportError, client_request_id: str) -> InvitationsError:
     """Return the error for a request without a complete response."""
     if isinstance(error, httpx.TimeoutException):
-        code, message = ErrorCode.UPSTREAM_TIMEOUT, "The invitations API did not answer in time."
+        code, message = ErrorCode.UPSTREAM_TIMEOUT, "The invitations API did not respond in time."
     elif isinstance(error, (httpx.ConnectError, *CONNECTION_LOST)):
-        code, message = ErrorCode.UPSTREAM_UNAVAILABLE, "The invitations API cannot be reached."
+        code, message = ErrorCode.UPSTREAM_UNAVAILABLE, "The connection to the invitations API failed."
     else:
-        code, message = ErrorCode.UPSTREAM_INVALID_RESPONSE, "The invitations API gave an answer that cannot be used."
+        code, message = ErrorCode.UPSTREAM_INVALID_RESPONSE, "The invitations API returned an invalid response."
     sent = not isinstance(error, CERTAINLY_NOT_SENT)
     return InvitationsError(
         code,

@@ -60,7 +60,7 @@ class _GraphRoute(BaseRoute):
 
 async def _answer(request: Request, store: Store) -> Response:
     if not BEARER.fullmatch(request.headers.get("authorization", "")):
-        message = "The request needs the header 'Authorization: Bearer {token}'."
+        message = "The header 'Authorization: Bearer {token}' is required."
         raise GraphError(401, "InvalidAuthenticationToken", message, {"WWW-Authenticate": CHALLENGE})
     prefix, segments = _split_path(request.scope["raw_path"])
     operations = Operations(store, request, f"{request.url.scheme}://{request.url.netloc}{prefix}{VERSION}")
@@ -101,4 +101,4 @@ def _correlation(request: Request) -> Mapping[str, str]:
 
 
 def _method_not_allowed(allowed: str) -> GraphError:
-    return GraphError(405, "MethodNotAllowed", f"The methods here are {allowed}.", {"Allow": allowed})
+    return GraphError(405, "MethodNotAllowed", f"The allowed methods are {allowed}.", {"Allow": allowed})

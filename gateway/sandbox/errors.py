@@ -45,13 +45,13 @@ CLAIMS = "eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxNz
 
 PROVOKED: Mapping[str, tuple[int, str, str, Mapping[str, str]]] = MappingProxyType(
     {
-        "urn:li:sandbox:forbidden": (403, "Forbidden", "The token lacks a permission.", {}),
+        "urn:li:sandbox:forbidden": (403, "Forbidden", "The token lacks a required permission.", {}),
         "urn:li:sandbox:throttled": (429, "TooManyRequests", "Too many requests.", {"Retry-After": "2"}),
         "urn:li:sandbox:unavailable": (503, "ServiceUnavailable", "The service is unavailable.", {}),
         "urn:li:sandbox:claims": (
             401,
             "InvalidAuthenticationToken",
-            "The resource wants further claims.",
+            "The resource requires additional claims.",
             {"WWW-Authenticate": f'Bearer realm="", error="insufficient_claims", claims="{CLAIMS}"'},
         ),
     }

@@ -96,7 +96,7 @@ def _invitation(members: dict[str, object]) -> InvitationV2:
     try:
         return msgspec.convert(members, InvitationV2)
     except msgspec.ValidationError as error:
-        raise bad_request(f"The body is no InvitationV2: {error}.") from error
+        raise bad_request(f"The body is not a valid InvitationV2: {error}.") from error
 
 
 def _merged(current: dict[str, object], changes: dict[str, object]) -> dict[str, object]:

@@ -69,7 +69,7 @@ class Operations:
         refuse_if_provoked(invitation.id, invitation.invitee)
         document = await _unlocked(lambda: self._store.insert(invitation))
         if document is None:
-            raise GraphError(409, "Conflict", "There is an invitation of this id already.")
+            raise GraphError(409, "Conflict", "An invitation with this ID already exists.")
         location = {"Location": f"{self._collection_url}/{quote(invitation.id, safe='')}"}
         return self._entity(201, invitation.id, document, location)
 
@@ -78,9 +78,9 @@ class Operations:
         changes = await self._body()
         named = changes.get("id", invitation_id)
         if not isinstance(named, str) or not named:
-            raise bad_request("The property 'id' must be the id of the invitation to update.")
+            raise bad_request("The property 'id' must be the ID of the invitation to update.")
         if invitation_id not in {None, named}:
-            raise bad_request("The property 'id' cannot be changed: it must be absent or the id in the path.")
+            raise bad_request("The property 'id' cannot be changed: omit it, or send the ID in the path.")
         refuse_if_provoked(named, changes.get("invitee"))
         document = await _unlocked(lambda: self._store.update(named, lambda before: model.updated(before, changes)))
         return self._entity(200, named, document)
@@ -126,7 +126,7 @@ async def _unlocked(call: Callable[[], T]) -> T:
             return call()
         except StoreLocked:
             if loop.time() >= until:
-                message = "Another process locks the sandbox's file: close it there."
+                message = "Another process has locked the sandbox's file. Close it there."
                 raise GraphError(503, "ServiceUnavailable", message, {"Retry-After": "1"}) from None
         except StoreError as error:
             raise GraphError(507, "InsufficientStorage", f"The sandbox {error}.") from None
@@ -147,5 +147,5 @@ def _position(token: str) -> int:
     except ValueError:
         decoded = b""
     if len(decoded) != POSITION_BYTES:
-        raise bad_request("The query option '$skiptoken' must be one that an '@odata.nextLink' holds.")
+        raise bad_request("The query option '$skiptoken' must come from an '@odata.nextLink'.")
     return int.from_bytes(decoded, "big", signed=True)

@@ -68,7 +68,7 @@ class Store:
             self._connection.execute("PRAGMA busy_timeout = 0")
         except (sqlite3.Error, StoreError) as error:
             self._connection.close()
-            raise StoreError(f"cannot keep the sandbox's data in {path}: {error}") from error
+            raise StoreError(f"cannot store the sandbox's data in {path}: {error}") from error
 
     def insert(self, invitation: InvitationV2) -> bytes | None:
         """Add an invitation and give its JSON; None when its id is taken."""
@@ -108,7 +108,7 @@ class Store:
     def _initialize(self) -> None:
         new = self._value("PRAGMA application_id") == 0 and self._value("SELECT count(*) FROM sqlite_master") == 0
         if not new and self._value("PRAGMA application_id") != APPLICATION_ID:
-            raise StoreError("it is a database of something else")
+            raise StoreError("it is the database of another application")
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         with self._connection:
@@ -131,5 +131,5 @@ def _told_when_locked() -> Iterator[None]:
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise StoreLocked from error
         if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR):
-            raise StoreError(f"cannot write the sandbox's data: {error}") from error
+            raise StoreError(f"cannot write its data: {error}") from error
         raise

@@ -25,7 +25,7 @@ async def _update_invitation(
     if body == rest.InvitationV2Body():
         raise GatewayError(
             ErrorCode.BAD_USER_INPUT,
-            "`input` must hold at least one property to change beside `id`.",
+            "`input` must have at least one property besides `id`.",
             outcome=Outcome.NOT_APPLIED,
         )
     return await info.context.invitations.update(input.id, body)

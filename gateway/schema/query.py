@@ -37,7 +37,7 @@ async def _invitations(
 ) -> Connection:
     count = DEFAULT_FIRST if first is None else first
     if not 1 <= count <= MAX_FIRST:
-        raise GatewayError(ErrorCode.BAD_USER_INPUT, f"`first` must be 1 to {MAX_FIRST}.")
+        raise GatewayError(ErrorCode.BAD_USER_INPUT, f"`first` must be between 1 and {MAX_FIRST}.")
     position = None if after is None or after is strawberry.UNSET else _position(after)
     found = await info.context.invitations.page(count, position)
     return Connection(found, has_previous_page=position is not None)
@@ -47,7 +47,7 @@ def _position(after: str) -> rest.Position:
     try:
         return rest.Position.parse(after)
     except ValueError:
-        raise GatewayError(ErrorCode.BAD_USER_INPUT, "`after` must be a cursor that this API gave.") from None
+        raise GatewayError(ErrorCode.BAD_USER_INPUT, "`after` must be a cursor returned by this API.") from None
 
 
 @strawberry.type(description="The read operations.")

@@ -13,7 +13,7 @@ Int64 = NewType("Int64", int)
 DateTime = NewType("DateTime", str)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EXPECTED = "Int64 is an integer of 64 bits: a whole number, or a string of its decimal digits without leading zeros."
+_EXPECTED = "Int64 must be a 64-bit integer, or a decimal string of one without leading zeros."
 
 
 def serialize_int64(value: object) -> str:

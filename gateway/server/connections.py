@@ -56,7 +56,7 @@ class BoundedConnections:
 
     def _report(self) -> None:
         _logger.warning(
-            "%d client connections were answered with 503: there were %d, the most for the limit of open files",
+            "%d client connections were refused with 503: the open file limit (ulimit -n) allows %d",
             self._refused,
             self._maximum,
         )

@@ -37,7 +37,7 @@ def raise_limit() -> tuple[int, int]:
             resource.setrlimit(resource.RLIMIT_NOFILE, (min(wanted, 10_240), most))
     after = _limit()
     if after < _LEAST:
-        raise TooFewDescriptors(f"only {after} files can be open (ulimit -n): allow {_LEAST} or more")
+        raise TooFewDescriptors(f"the open file limit (ulimit -n) is {after}: raise it to at least {_LEAST}")
     return before, after
 
 
@@ -50,7 +50,7 @@ def tell_limit(before: int, after: int, max_operations: int) -> None:
     """Log the limit and the client connections it allows; warn if it lowers `max_operations` to that."""
     limit = f"was raised from {before} to {after}" if after > before else f"is {after}"
     connections = client_connections()
-    message = f"The limit of open files (ulimit -n) {limit}: {connections} client connections in each process"
+    message = f"The open file limit (ulimit -n) {limit}: each process accepts {connections} client connections"
     if max_operations > connections:
         _logger.warning("%s, and GATEWAY_MAX_OPERATIONS is %d instead of %d", message, connections, max_operations)
     else:

@@ -23,23 +23,23 @@ def check_head(version: str, headers: list[tuple[bytes, bytes]], *, upgrade: boo
     `upgrade` means that the parser takes what follows the head for another protocol. Raises BadHead.
     """
     if version not in ("1.1", "1.0"):
-        raise BadHead(400, "The version must be HTTP/1.1.")
+        raise BadHead(400, "The HTTP version must be 1.1.")
     found = dict(headers)
     host = found.get(b"host")
     if host is None:
         if version == "1.1":
             raise BadHead(400, "A request must have a Host header.")
     elif not _is_host(host):
-        raise BadHead(400, "The Host header must be a host and, if there is one, a port.")
+        raise BadHead(400, "The Host header must be a host with an optional port.")
     if len(found) != len(headers) and sum(name == b"host" for name, _ in headers) > 1:
-        raise BadHead(400, "A request must have one Host header only.")
+        raise BadHead(400, "A request must have only one Host header.")
     length = found.get(b"content-length")
     in_chunks = b"transfer-encoding" in found
     if in_chunks:
         _check_codings(version, headers)
     if upgrade and (in_chunks or length is not None):
         # The parser would take the body for the start of the other protocol, or of the next request.
-        raise BadHead(400, "A request with a body must not ask for another protocol (Upgrade, CONNECT).")
+        raise BadHead(400, "A request with a body must not use Upgrade or CONNECT.")
     if length is None:
         return 0
     if len(length := length.strip()) > MAX_LENGTH_DIGITS:
@@ -50,13 +50,13 @@ def check_head(version: str, headers: list[tuple[bytes, bytes]], *, upgrade: boo
 def _check_codings(version: str, headers: list[tuple[bytes, bytes]]) -> None:
     """Raise BadHead for any transfer coding but `chunked` (RFC 9112, sections 6.1 and 6.3)."""
     if version == "1.0":
-        raise BadHead(400, "HTTP/1.0 has no Transfer-Encoding: send a Content-Length, or HTTP/1.1.")
+        raise BadHead(400, "HTTP/1.0 does not support Transfer-Encoding. Send a Content-Length, or use HTTP/1.1.")
     values = b",".join(value for name, value in headers if name == b"transfer-encoding")
     codings = [coding.strip().lower() for coding in values.split(b",")]
     if codings[-1] != b"chunked" or codings.count(b"chunked") > 1:
-        raise BadHead(400, "The last Transfer-Encoding must be chunked, and no other.")
+        raise BadHead(400, "The last Transfer-Encoding must be chunked, and no other may be.")
     if len(codings) > 1:
-        raise BadHead(501, "The only Transfer-Encoding supported is chunked.")
+        raise BadHead(501, "The only supported Transfer-Encoding is chunked.")
 
 
 @lru_cache(maxsize=64)

@@ -26,7 +26,7 @@ MAX_HEADERS = 200
 MAX_PIECES = 64
 """Maximum number of pieces parsed before other connections get their turn."""
 
-_TOO_LARGE = BadHead(400, f"The request's line and headers must be at most {MAX_HEAD} bytes.")
+_TOO_LARGE = BadHead(400, f"The request line and headers must be at most {MAX_HEAD} bytes.")
 _TOO_MANY = BadHead(431, f"A request must have at most {MAX_HEADERS} headers.")
 _NO_HTTP = BadHead(400, "Invalid HTTP request received.")
 

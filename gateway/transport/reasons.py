@@ -58,7 +58,7 @@ def reason(error: Exception, step: str, context: ssl.SSLContext | None) -> tuple
         case socket.gaierror():
             told = "dns", error.strerror or ""
         case UnicodeError():
-            told = "dns", "the host cannot be a name"
+            told = "dns", "not a valid host name"
         case TimeoutError():
             told = "timeout", ""
         case ConnectionRefusedError():
@@ -74,4 +74,4 @@ def reason(error: Exception, step: str, context: ssl.SSLContext | None) -> tuple
 
 def _authorities(context: ssl.SSLContext | None) -> str:
     # OpenSSL reports no error if its file of authorities is missing.
-    return "" if context is None or context.cert_store_stats()["x509_ca"] else "; no certificate authority is loaded"
+    return "" if context is None or context.cert_store_stats()["x509_ca"] else "; no certificate authorities are loaded"

@@ -26,11 +26,11 @@ def tls_context() -> ssl.SSLContext:
         _check_file(os.environ[_FILE])
     elif _FOLDER in os.environ:
         if not any(_has_certificates(folder) for folder in os.environ[_FOLDER].split(os.pathsep)):
-            raise TlsError(f"{_FOLDER} names no folder with certificates (run `openssl rehash` in it): set or unset it")
+            raise TlsError(f"{_FOLDER} names no folder with certificates: run `openssl rehash` in it, or unset it")
     elif sys.platform != "win32" and not (
         context.cert_store_stats()["x509_ca"] or _has_certificates(ssl.get_default_verify_paths().openssl_capath)
     ):
-        raise TlsError(f"there are no certificate authorities: install ca-certificates, or set {_FILE}")
+        raise TlsError(f"no certificate authorities found: install ca-certificates, or set {_FILE}")
     return context
 
 
@@ -43,7 +43,7 @@ def _check_file(path: str) -> None:
         reason = f"cannot be read ({getattr(error, 'strerror', None) or 'not a path'})"
     else:
         return
-    raise TlsError(f"the file that {_FILE} names {reason}: correct it, or unset it to use the system's authorities")
+    raise TlsError(f"{_FILE} names a file that {reason}: correct it, or unset it to use the system's authorities")
 
 
 def _has_certificates(folder: str) -> bool:

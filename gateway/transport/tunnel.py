@@ -36,15 +36,15 @@ class Proxy:
         head = b""
         while (end := head.find(b"\r\n\r\n")) < 0:
             if len(head) > MAX_HEAD_BYTES:
-                raise DialError("proxy", "The head of the proxy's answer is too large.")
+                raise DialError("proxy", "The head of the proxy's response is too large.")
             data = await loop.sock_recv(sock, 4096)
             if not data:
                 raise DialError("proxy", "The proxy closed the connection.")
             head += data
         status = _STATUS.match(head)
         if status is None:
-            raise DialError("proxy", "The proxy's answer is not HTTP/1.")
+            raise DialError("proxy", "The proxy's response is not HTTP/1.")
         if not status[1].startswith(b"2"):
             raise DialError("proxy", f"The proxy refused to open a tunnel, with status {status[1].decode()}.")
         if len(head) > end + 4:
-            raise DialError("proxy", "The proxy's answer is followed by bytes that nobody asked for.")
+            raise DialError("proxy", "The proxy sent unexpected bytes after its response.")

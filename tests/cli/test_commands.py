@@ -235,7 +235,7 @@ def test_a_misspelt_variable_is_pointed_out_and_the_gateway_starts() -> None:
     variables = {"GATEWAY_UPSTREAM_URI": f"https://{SECRET}.example"}
     with started("serve", "--port", "0", variables=variables) as serve:
         serve.url_before("/graphql")
-        assert "GATEWAY_UPSTREAM_URI is not a setting; did you mean GATEWAY_UPSTREAM_URL?" in serve.output
+        assert "GATEWAY_UPSTREAM_URI is not a setting. Did you mean GATEWAY_UPSTREAM_URL?" in serve.output
         assert SECRET not in serve.output
 
 

@@ -68,7 +68,7 @@ def test_a_proxy_with_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -
 def test_a_proxy_to_an_upstream_in_clear_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_UPSTREAM_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("GATEWAY_UPSTREAM_URL", "http://127.0.0.1:8001/v1.0")
-    with pytest.raises(SettingsError, match=r"^GATEWAY_UPSTREAM_PROXY: must not be set when the upstream is http"):
+    with pytest.raises(SettingsError, match=r"^GATEWAY_UPSTREAM_PROXY: must not be set if the upstream URL is http"):
         load_settings()
 
 

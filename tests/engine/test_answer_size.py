@@ -14,8 +14,8 @@ from gateway.errors import ErrorCode, GatewayError, Outcome
 
 ENGINE = Engine(create_schema(), limits=Limits(answer_bytes=10_000))
 MESSAGE = (
-    "The answer is too large: at most 10000 bytes are allowed. "
-    "Select each field under one name, fewer fields, or fewer items."
+    "The response is too large: at most 10000 bytes are allowed. "
+    "Select fewer fields, request fewer items, or use fewer aliases."
 )
 
 

@@ -175,7 +175,7 @@ def test_errors_are_bounded_and_the_last_says_how_many_more_there_are() -> None:
     answer = [Item(id="1", created="x")] * 30
     result = run("{ items { created } }", limits=Limits(errors=5), outcomes=Answers({"items": answer}))
     assert len(result.errors) == 6
-    assert result.errors[-1]["message"] == "25 more errors are not shown: at most 5 below root fields are reported."
+    assert result.errors[-1]["message"] == "25 more errors below root fields are not shown: at most 5 are reported."
     assert code(result.errors[-1]) == "INTERNAL_SERVER_ERROR"
 
 

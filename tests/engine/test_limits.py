@@ -61,7 +61,7 @@ def fits(text: str, limits: Limits | None = None) -> bool:
             "query($a: Int @x @x) { now @skip(if: true) }",
             "directives at one place: at most 1",
         ),
-        (Limits(comparisons=100), "{ now }", f"{{ {'now ' * 20} }}", "at most 100 steps are spent"),
+        (Limits(comparisons=100), "{ now }", f"{{ {'now ' * 20} }}", "at most 100 steps"),
     ],
 )
 def test_a_limit_is_named_with_its_value(limits: Limits, fitting: str, refused: str, expected: str) -> None:
@@ -137,8 +137,8 @@ def nested(levels: int) -> object:
     ("extra", "expected"),
     [
         ([0] * 101, "A list in the variables is too long: at most 100 items are allowed."),
-        ([[0] * 100] * 10, "The variables hold too many values: at most 1000 are allowed."),
-        ({str(n): n for n in range(1000)}, "The variables hold too many values: at most 1000 are allowed."),
+        ([[0] * 100] * 10, "The variables contain too many values: at most 1000 are allowed."),
+        ({str(n): n for n in range(1000)}, "The variables contain too many values: at most 1000 are allowed."),
         (nested(10), "The variables are nested too deeply: at most 20 levels are allowed."),
         (nested(50_000), "The variables are nested too deeply: at most 20 levels are allowed."),
     ],

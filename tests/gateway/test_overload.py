@@ -51,7 +51,9 @@ def test_past_the_bound_nothing_is_begun_and_what_runs_is_answered() -> None:
     for answer in refused:
         assert answer.headers["Retry-After"] == "1"
         extensions = {"code": "OVERLOADED", "outcome": "NOT_APPLIED"}
-        assert answer.json() == {"errors": [{"message": "The gateway has too much to do.", "extensions": extensions}]}
+        assert answer.json() == {
+            "errors": [{"message": "The gateway is overloaded. Try again later.", "extensions": extensions}]
+        }
     assert [answer.status_code for answer in others] == [200, 200, 200]
     assert [answer.json() for answer in answers] == [{"data": {"invitation": {"id": "1"}}}] * 2
     assert len(upstream.calls) == 2

@@ -37,7 +37,7 @@ def test_a_mutation_that_outlasts_the_server_is_answered_as_unknown() -> None:
     assert answer.status_code == 503
     assert answer.json()["errors"] == [
         {
-            "message": "The gateway had to leave before the mutation was done.",
+            "message": "The gateway shut down before the mutation completed.",
             "extensions": {"code": "INTERNAL_SERVER_ERROR", "outcome": "UNKNOWN"},
         }
     ]

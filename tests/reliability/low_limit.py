@@ -59,7 +59,7 @@ def run(*, clients: int, limit: int) -> tuple[Figures, str]:
         sent = len(upstream.calls)
         afterwards = asyncio.run(_ask_at_once(gateway, AFTERWARDS))["succeeded"]
         if counts["refused"]:
-            wait_until(lambda: "were answered with 503" in gateway.log(), "the log says that clients were refused")
+            wait_until(lambda: "were refused with 503" in gateway.log(), "the log says that clients were refused")
         return (
             Figures(clients, counts["succeeded"], counts["refused"], counts["unanswered"], sent, afterwards),
             gateway.log(),

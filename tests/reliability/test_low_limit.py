@@ -14,7 +14,7 @@ from support.requirements import need
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
 
 HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-START = re.compile(r" (INFO|WARNING) gateway\.start The limit of open files \(ulimit -n\) (.*)")
+START = re.compile(r" (INFO|WARNING) gateway\.start The open file limit \(ulimit -n\) (.*)")
 
 
 def test_each_of_more_clients_than_files_can_be_open_gets_an_answer() -> None:
@@ -24,10 +24,10 @@ def test_each_of_more_clients_than_files_can_be_open_gets_an_answer() -> None:
     assert START.findall(log) == [
         (
             "WARNING",
-            "is 1024: 632 client connections in each process, and GATEWAY_MAX_OPERATIONS is 632 instead of 1000",
+            "is 1024: each process accepts 632 client connections, and GATEWAY_MAX_OPERATIONS is 632 instead of 1000",
         )
     ]
-    assert re.findall(r"WARNING gateway.http (\d+) client connections were answered with 503", log) == ["518"]
+    assert re.findall(r"WARNING gateway.http (\d+) client connections were refused with 503", log) == ["518"]
     assert " ERROR " not in log
 
 
@@ -49,4 +49,4 @@ def test_a_soft_limit_is_raised_in_every_process(workers: str) -> None:
 def test_a_limit_that_is_too_low_stops_the_start_with_one_line(command: str) -> None:
     result = run_command(command, "--port", "0", ulimit="-n 256")
     assert result.returncode == 1
-    assert result.stderr == "Error: only 256 files can be open (ulimit -n): allow 512 or more\n"
+    assert result.stderr == "Error: the open file limit (ulimit -n) is 256: raise it to at least 512\n"

@@ -114,12 +114,12 @@ def test_the_first_ctrl_c_waits_for_what_is_running_and_the_second_does_not(work
 @pytest.mark.parametrize(
     ("words", "variables", "reason"),
     [
-        (("serve",), {"GATEWAY_PORT": "tcp://10.0.0.1:80"}, "GATEWAY_PORT: must be a number: set it, or have no"),
+        (("serve",), {"GATEWAY_PORT": "tcp://10.0.0.1:80"}, "GATEWAY_PORT: must be a number: set it, rename"),
         (("serve", "--workers", "many"), {}, "GATEWAY_WORKERS: "),
         (("serve", "--host", "192.0.2.1"), {}, "cannot listen on 192.0.2.1"),
         (("sandbox", "--data", "{folder}"), {}, "cannot open {folder}: "),
         (("dev", "--data", "{folder}/missing/file"), {}, "cannot open {folder}/missing/file: "),
-        (("dev", "--data", "{folder}/text"), {}, "cannot keep the sandbox's data in {folder}/text: "),
+        (("dev", "--data", "{folder}/text"), {}, "cannot store the sandbox's data in {folder}/text: "),
         (("schema", "--check", "{folder}"), {}, "{folder}: "),
         (("schema", "--output", "{folder}"), {}, "{folder}: "),
     ],

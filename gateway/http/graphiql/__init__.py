@@ -71,7 +71,7 @@ class GraphiQL:
         """Answer with the HTML page; with a 503 and one line when the gateway was never built."""
         headers = {**_SECURITY, "Cache-Control": "no-store", "Vary": "Accept"}
         if not self._built:
-            text = "GraphiQL's files are missing: install the gateway with pip (pip install -e . in a checkout)."
+            text = "GraphiQL's files are missing. Install the gateway with pip (in a checkout: pip install -e .)."
             return PlainTextResponse(text, 503, headers)
         return HTMLResponse(self._html, headers=headers)
 
