@@ -1,4 +1,4 @@
-"""The parts, put together."""
+"""Assembles the gateway from its parts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -23,15 +23,15 @@ from gateway.telemetry import AccessLog, RequestLog, configure_logging, log_loop
 from gateway.transport import Transport, tls_context
 
 MAX_RESPONSE = 8_000_000
-"""Bytes of an answer of the REST API: a page of a hundred invitations with long messages, ten times over."""
+"""Maximum bytes of a REST response: ten times a page of a hundred invitations with long messages."""
 LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
 
 def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASGIApp:
-    """Build the gateway.
+    """Return the gateway's application.
 
-    With a `store` it is for development: the sandbox is served beside it, a missing token is supplied, and pages from
-    this machine may call it.
+    With a `store`, it is for development: it also serves the sandbox, supplies a missing token, and allows pages on
+    this machine to call it.
     """
     transport = Transport(
         max_response_bytes=MAX_RESPONSE,
@@ -69,10 +69,10 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
         await transport.aclose()
 
     others = Starlette(routes=routes, lifespan=lifespan)
-    others.router.redirect_slashes = False  # A redirect would carry the bearer token once more through the network.
+    others.router.redirect_slashes = False  # A redirect would send the bearer token over the network once more.
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        # Starlette's own way to a route takes longer than the engine does for an operation.
+        # Starlette's routing takes longer than the engine takes for an operation.
         graphql = scope["type"] == "http" and scope["path"] == "/graphql"
         await (endpoint if graphql else others)(scope, receive, send)
 
@@ -80,7 +80,7 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
 
 
 def serve() -> ASGIApp:
-    """Build the application of a worker process from the environment. uvicorn calls it."""
+    """Return the application of a worker process, configured by the environment. uvicorn calls it."""
     with worker_start():
         settings = load_settings()
         configure_logging(settings.log_level)

@@ -1,4 +1,4 @@
-"""The commands that a person types."""
+"""The command line."""
 
 import difflib
 import os
@@ -32,7 +32,7 @@ def _shown(default: object) -> str:
 
 
 def _setting(name: str) -> Callable[[_Command], _Command]:
-    """Make the option of a setting; it sets the setting's variable, so that both are read and checked in one place."""
+    """Return the option of a setting. It sets the setting's variable, so both are read and validated in one place."""
     field = Settings.model_fields[name]
     option = "--" + name.replace("_", "-")
 
@@ -68,7 +68,7 @@ _data = click.option("--data", type=click.Path(path_type=Path), help="SQLite fil
 @_data
 def dev(data: Path | None) -> None:
     """Serve the gateway with an embedded sandbox API. It needs no account or token, and sends nothing to anyone."""
-    from gateway.app import create_app  # noqa: PLC0415 (half a second that `--help` need not wait for)
+    from gateway.app import create_app  # noqa: PLC0415 (half a second that `--help` saves)
     from gateway.sandbox import SANDBOX_TOKEN  # noqa: PLC0415
     from gateway.server.run import run  # noqa: PLC0415
 
@@ -77,7 +77,7 @@ def dev(data: Path | None) -> None:
     with (
         closing(_store(data)) as store,
         closing(_listen(settings.host, settings.port)) as public,
-        # The gateway calls its sandbox as it calls any API: through a socket, one that only this machine can reach.
+        # The gateway calls its sandbox like any API: through a socket, reachable only from this machine.
         closing(_listen("127.0.0.1", 0)) as private,
     ):
         upstream = f"{_origin(private)}/v1.0"
@@ -148,7 +148,7 @@ def _check(sdl: str, file: Path) -> None:
 
 
 def _say(line: str) -> None:
-    """Print a line, but serve also when nobody reads it."""
+    """Print a line without ever blocking: the gateway must serve even if nobody reads its output."""
     sink_of(sys.stdout).write(line + "\n")
 
 
@@ -188,7 +188,7 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(2048)
-    except (OSError, UnicodeError) as error:  # UnicodeError: a host that no name server can be asked for
+    except (OSError, UnicodeError) as error:  # UnicodeError: a host that cannot be encoded for DNS
         reason = getattr(error, "strerror", None) or "not a host name"
         raise click.ClickException(f"cannot listen on {host}, port {port}: {reason}") from None
     return listener

@@ -1,10 +1,10 @@
-"""What a client can branch on when something went wrong: `extensions.code` and `extensions.outcome`."""
+"""The errors that clients can branch on: `extensions.code` and `extensions.outcome`."""
 
 from enum import StrEnum
 
 
 class ErrorCode(StrEnum):
-    """Every value that `extensions.code` can have; the README says when each is given."""
+    """The values of `extensions.code`; the README says when each occurs."""
 
     GRAPHQL_PARSE_FAILED = "GRAPHQL_PARSE_FAILED"
     GRAPHQL_VALIDATION_FAILED = "GRAPHQL_VALIDATION_FAILED"
@@ -26,20 +26,20 @@ class ErrorCode(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What became of a mutation that failed: whether sending it again can do it twice."""
+    """The outcome of a failed mutation: whether sending it again could apply it twice."""
 
     NOT_APPLIED = "NOT_APPLIED"
-    """It was never sent, or it was refused: it may be sent again."""
+    """It was never sent, or it was refused: it is safe to send again."""
     UNKNOWN = "UNKNOWN"
-    """It was sent and its fate is not known: look before sending it again."""
+    """It was sent, but its result is unknown: check before sending it again."""
     APPLIED = "APPLIED"
-    """It was done, but the answer could not be used: do not send it again."""
+    """It succeeded, but the response could not be used: do not send it again."""
 
 
 class GatewayError(Exception):
-    """A failure whose text and extensions are meant for the client, as they are.
+    """An error whose message and extensions are shown to the client unchanged.
 
-    Everything else that is raised reaches the client as `INTERNAL_SERVER_ERROR` and says nothing more.
+    Any other exception reaches the client as `INTERNAL_SERVER_ERROR`, without details.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class GatewayError(Exception):
         super().__init__(message)
         self.code = code
         self.outcome = outcome
-        """What became of the mutation that failed; clients see it for mutations only."""
+        """The outcome of the mutation; clients see it for mutations only."""
         self.extensions: dict[str, object] = {
             "code": code.value,
             **{name: value for name, value in details.items() if value is not None},
@@ -56,9 +56,9 @@ class GatewayError(Exception):
 
 
 def without_frames(error: BaseException) -> None:
-    """Let go of the frames that an exception, and those behind it, came through.
+    """Drop the frames of an exception and of the exceptions in its chain.
 
-    Frames hold what a request brought, and often the exception itself: both would stay until the collector comes.
+    Frames refer to a request's data, and often to the exception itself: only the collector would free such a cycle.
     """
     rest: BaseException | None = error
     while rest is not None:

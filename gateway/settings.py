@@ -1,6 +1,6 @@
 """Every setting: its name, default and bounds.
 
-A setting is read from the variable `GATEWAY_<NAME>`; an option of the command line sets that variable.
+A setting is read from the variable `GATEWAY_<NAME>`; its command-line option sets that variable.
 """
 
 import os
@@ -18,14 +18,14 @@ _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; its text is one line, names the variable and repeats no value."""
+    """An invalid setting. The message is one line that names the variable, without its value."""
 
 
 def _upstream_url(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname if _has_address(parts) else None, parts.port
-    except ValueError:  # its text repeats what could not be read
+    except ValueError:  # its message would repeat the value
         host = port = None
     if not host or port == 0 or parts.scheme not in ("https", "http") or not url.isascii():
         raise ValueError("must be a URL such as https://graph.microsoft.com/v1.0")
@@ -40,7 +40,7 @@ def _proxy(proxy: SecretStr, info: ValidationInfo) -> SecretStr:
     try:
         parts = urlsplit(proxy.get_secret_value())
         fits = parts.scheme == "http" and _has_address(parts) and parts.port != 0
-    except ValueError:  # its text repeats what could not be read
+    except ValueError:  # its message would repeat the value
         fits = False
     if proxy and not fits:
         raise ValueError("must be a URL such as http://proxy.example.com:3128")
@@ -50,13 +50,13 @@ def _proxy(proxy: SecretStr, info: ValidationInfo) -> SecretStr:
 
 
 def _has_address(parts: SplitResult) -> bool:
-    """Say whether a URL has a host that a connection can be made to: urlsplit reads `[::1]x` as `::1`."""
+    """Return whether a URL has a valid host and port: urlsplit reads `[::1]x` as `::1`."""
     user, _, address = parts.netloc.rpartition("@")
     return re.fullmatch(r"[!-~]*", user) is not None and _HOST_AND_PORT.fullmatch(address) is not None
 
 
 def is_loopback(host: str) -> bool:
-    """Say whether a host name or address is this machine itself."""
+    """Return whether a host name or address is this machine."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -82,7 +82,7 @@ def _origins(origins: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Settings(BaseSettings):
-    """The gateway's settings; the README's table says what each is for."""
+    """The gateway's settings; the README's table describes each."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
@@ -120,7 +120,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """Read the settings. Raises SettingsError for the first one that cannot be used."""
+    """Return the settings. Raises SettingsError for the first invalid one."""
     try:
         return Settings()
     except ValidationError as error:
@@ -130,7 +130,7 @@ def load_settings() -> Settings:
 
 
 def unknown_variables() -> list[str]:
-    """Return a line for each `GATEWAY_…` variable that is no setting, with the one that was probably meant."""
+    """Return a line for each `GATEWAY_…` variable that is not a setting, with the setting that was probably meant."""
     known = sorted(name.upper() for name in Settings.model_fields)
     lines = []
     for name in sorted(os.environ):

@@ -1,4 +1,4 @@
-"""A stream that lines are written to without ever blocking the caller."""
+"""Writes lines to a stream without ever blocking the caller."""
 
 import atexit
 import os
@@ -12,23 +12,23 @@ from functools import cache
 from typing import TextIO
 
 MAX_WAITING = 4_000_000
-"""Bytes kept while nobody reads the stream: seconds of the log at full load."""
+"""Maximum bytes buffered while nobody reads the stream: seconds of the log at full load."""
 END_LIMIT = 2.0
-"""Seconds that the end of the process waits for them to be written."""
+"""Maximum seconds to wait for the buffer to be written when the process ends."""
 _ATOMIC = getattr(select, "PIPE_BUF", 512)
-"""Bytes that a pipe takes as a whole: more could be mixed with the lines of other processes."""
+"""Maximum bytes that a pipe accepts in one piece: more could mix with the lines of other processes."""
 _DROPPED = "{} WARNING gateway.sink {} log lines were dropped because standard error was blocked\n"
 
 
 class Sink:
-    """Writes lines in a thread of its own, in the order in which they were given.
+    """Writes lines in order, in a separate thread.
 
     Lines that would exceed `MAX_WAITING` are dropped. Once writing works again, a line says how many.
     """
 
     def __init__(self, stream: TextIO | None) -> None:
-        """Take the stream; None, or one without a descriptor, drops everything."""
-        self._stream = stream  # kept: when it is collected, its descriptor is closed
+        """Write to `stream`; drop everything if it is None or has no descriptor."""
+        self._stream = stream  # keep a reference: collecting it would close the descriptor
         self._descriptor = _descriptor(stream)
         pipe = self._descriptor is not None and stat.S_ISFIFO(os.fstat(self._descriptor).st_mode)
         self._at_once = _ATOMIC if pipe else sys.maxsize
@@ -52,7 +52,7 @@ class Sink:
             self._changed.notify_all()
 
     def drain(self) -> None:
-        """Wait until everything is written, all calls together for at most `END_LIMIT` seconds."""
+        """Wait until everything is written, for at most `END_LIMIT` seconds in all calls together."""
         if self._writer is None or not self._writer.is_alive():
             return
         with self._changed:
@@ -62,11 +62,11 @@ class Sink:
     def _reset(self) -> None:
         self._changed = threading.Condition()
         self._waiting: list[bytes] = []
-        self._size = 0  # of what waits and of what is being written
+        self._size = 0  # bytes that are waiting or being written
         self._dropped = 0
 
     def _start(self) -> None:
-        """Start the writer, also in a forked process: that has no threads, and its parent writes what waits."""
+        """Start the writer with an empty buffer: a forked process has no threads, and its parent writes the old one."""
         self._reset()
         self._writer = threading.Thread(target=self._run, args=(self._descriptor,), name="log", daemon=True)
         self._writer.start()
@@ -90,14 +90,14 @@ class Sink:
 
 @cache
 def sink_of(stream: TextIO | None) -> Sink:
-    """Return the sink of a stream: one for all that write to it. It is written out at the end of the process."""
+    """Return the only sink of a stream. It is drained when the process ends."""
     sink = Sink(stream)
     atexit.register(sink.drain)
     return sink
 
 
 def open_standard_descriptors() -> None:
-    """Open those of the descriptors 0 to 2 that are closed, on nothing: a socket that took one would get the log."""
+    """Open closed descriptors 0 to 2 on the null device: otherwise a socket could take one, and get the log."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)
@@ -108,19 +108,19 @@ def open_standard_descriptors() -> None:
 def _descriptor(stream: TextIO | None) -> int | None:
     try:
         return stream.fileno() if stream else None
-    except (OSError, ValueError):  # it is in memory, or closed
+    except (OSError, ValueError):  # in memory, or closed
         return None
 
 
 def _write(descriptor: int, lines: bytes, at_once: int) -> int:
-    """Write lines, and return how many could not be written: the reader is gone, or the disk is full."""
+    """Write lines. Return the number of lines lost because the reader is gone or the disk is full."""
     pieces = _pieces(lines, at_once)
     for piece in pieces:
         left = piece
         while left:
             try:
                 left = left[os.write(descriptor, left) :]
-            except BlockingIOError:  # another process that shares the stream has made it so
+            except BlockingIOError:  # another process that shares the stream made it non-blocking
                 time.sleep(0.01)
             except OSError:
                 return piece.count(b"\n") + sum(other.count(b"\n") for other in pieces)
@@ -128,7 +128,7 @@ def _write(descriptor: int, lines: bytes, at_once: int) -> int:
 
 
 def _pieces(lines: bytes, limit: int) -> Iterator[bytes]:
-    """Split into groups of whole lines of at most `limit` bytes; a longer line is a group of its own."""
+    """Yield groups of whole lines of at most `limit` bytes; a longer line is a group by itself."""
     start = 0
     while start < len(lines):
         end = len(lines)

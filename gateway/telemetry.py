@@ -1,8 +1,7 @@
-"""What is known of the gateway's work from outside: request ids and the log.
+"""Request ids and the log.
 
-The log has one line for each request, one for each bug, and those of `gateway.rest` for REST requests. No line
-repeats a token, a value from a document, from its variables or from the REST API, nor the message of an exception,
-which may hold one.
+The log has one line for each request and each bug, and the lines of `gateway.rest` for REST requests. No line contains
+a token, a value from a document, variables or the REST API, or the message of an exception, which could contain one.
 """
 
 import asyncio
@@ -27,7 +26,7 @@ _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.\-]{1,128}")
 _PLAIN = re.compile(r"[!#-<>-~]+", re.ASCII)
 _TIME = "%Y-%m-%dT%H:%M:%S"
 _DETAILS = "gateway.details"
-"""The key in a request's scope of what else its line says: names and ids, never values."""
+"""Scope key for additional fields of a request's line: names and ids, never values."""
 
 _TELLING = {
     "code": "codes",
@@ -35,7 +34,7 @@ _TELLING = {
     "requestId": "upstream_request_ids",
     "clientRequestId": "client_request_ids",
 }
-"""Members of a GraphQL error's `extensions` that name something, and where the log has them."""
+"""Members of a GraphQL error's `extensions` that are logged, and their names in the log."""
 
 _loop = logging.getLogger("gateway.loop")
 _uncaught = logging.getLogger("gateway.uncaught")
@@ -45,8 +44,8 @@ _request_id: ContextVar[str] = ContextVar("request_id", default="-")
 class AccessLog:
     """Writes a line for each request, in the log's format.
 
-    Lines are gathered and written together, ten times a second: `logging` takes several times longer for a line than
-    the router does for its request.
+    Lines are buffered and written ten times a second: `logging` takes several times longer for a line than the router
+    takes for a request.
     """
 
     FLUSH_AFTER = 0.1
@@ -59,7 +58,7 @@ class AccessLog:
         self._time = ""
 
     def add(self, scope: Scope, status: int, seconds: float, request_id: str, details: Mapping[str, str]) -> None:
-        """Add the line of a request."""
+        """Add a request's line."""
         if not self._lines:
             asyncio.get_running_loop().call_later(self.FLUSH_AFTER, self.flush)
         now = time.time()
@@ -74,19 +73,19 @@ class AccessLog:
         )
 
     def flush(self) -> None:
-        """Write what has been gathered."""
+        """Write the buffered lines."""
         lines, self._lines = self._lines, []
         if lines:
             self._sink.write("".join(lines))
 
     async def close(self) -> None:
-        """Write what has been gathered, and wait for it: a signal may be about to end the process."""
+        """Write the buffered lines and wait for them: a signal may be about to end the process."""
         self.flush()
         await asyncio.to_thread(self._sink.drain)
 
 
 class RequestLog:
-    """ASGI middleware: an `X-Request-Id` on every answer, the caller's if it is a sane token, and a line in the log."""
+    """ASGI middleware that logs each request and adds an `X-Request-Id`: the caller's, if it is a plain token."""
 
     def __init__(self, app: ASGIApp, log: AccessLog) -> None:
         self._app = app
@@ -105,7 +104,7 @@ class RequestLog:
         details: dict[str, str] = {}
         scope[_DETAILS] = details
         started = time.perf_counter()
-        status = 499  # what nginx logs for a client that went away before its answer
+        status = 499  # what nginx logs if the client disconnects before the response
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
@@ -121,13 +120,13 @@ class RequestLog:
 
 
 def note(scope: Scope, **details: str) -> None:
-    """Add something to the line that the log will have of a request."""
+    """Add fields to a request's line in the log."""
     if _DETAILS in scope:
         scope[_DETAILS].update(details)
 
 
 def note_errors(scope: Scope, errors: Iterable[Mapping[str, object]]) -> None:
-    """Add what operators need to know of a request's GraphQL errors: their codes, and what leads to the REST calls."""
+    """Add what operators need about a request's GraphQL errors: codes, and the ids of REST requests."""
     all_extensions = [it for error in errors if isinstance(it := error.get("extensions"), Mapping)]
     for member, name in _TELLING.items():
         values = dict.fromkeys(str(extensions[member]) for extensions in all_extensions if member in extensions)
@@ -136,15 +135,15 @@ def note_errors(scope: Scope, errors: Iterable[Mapping[str, object]]) -> None:
 
 
 def log_bug(logger: logging.Logger, error: BaseException, **details: str) -> None:
-    """Log an exception that nobody expected: its type and where it comes from."""
+    """Log an unexpected exception: its type and traceback."""
     logger.error(_logfmt(bug=type(error).__qualname__, at=_frames(error.__traceback__), **details))
 
 
 def log_loop_error(_: asyncio.AbstractEventLoop, context: Mapping[str, object]) -> None:
-    """Log what an event loop tells its exception handler; its own would print values."""
+    """Log an error of the event loop; the default handler would print values."""
     error = context.get("exception")
     if isinstance(error, OSError) and "future" in context:
-        # uvloop leaves the result of a TLS handshake to nobody when the connection is given up meanwhile.
+        # If a connection is abandoned during its TLS handshake, uvloop leaves the handshake's result unretrieved.
         _loop.debug(_logfmt(lost=type(error).__qualname__))
     elif isinstance(error, BaseException):
         log_bug(_loop, error)
@@ -153,12 +152,12 @@ def log_loop_error(_: asyncio.AbstractEventLoop, context: Mapping[str, object]) 
 
 
 def configure_logging(level: str = "info") -> None:
-    """Send the log, and what Python would write there, to standard error, a line each."""
+    """Write the log, warnings and uncaught exceptions to standard error, one line each."""
     handler = _Handler(sink_of(sys.stderr))
     handler.setFormatter(_Formatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.getLogger("gateway").setLevel(level.upper())
-    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # it warns of what any client can do
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)  # its warnings can be caused by any client
     logging.captureWarnings(capture=True)
     sys.unraisablehook = lambda found: _log_uncaught(found.exc_value)
     threading.excepthook = lambda found: _log_uncaught(found.exc_value)
@@ -170,7 +169,7 @@ def _log_uncaught(error: BaseException | None) -> None:
 
 
 class _Handler(logging.Handler):
-    """Gives each record to a sink."""
+    """Writes records to a sink."""
 
     def __init__(self, sink: Sink) -> None:
         super().__init__()
@@ -180,13 +179,13 @@ class _Handler(logging.Handler):
         """Write a record."""
         try:
             line = self.format(record)
-        except Exception as error:  # noqa: BLE001 (logging's own way would write the record's values)
+        except Exception as error:  # noqa: BLE001 (logging's own handling would write the record's values)
             line = f"ERROR {record.name} a record could not be formatted: {type(error).__qualname__}"
         self._sink.write(line + "\n")
 
 
 class _Formatter(logging.Formatter):
-    """One line a record, whatever it holds: line breaks are escaped, an exception is its type and its frames."""
+    """Formats each record as one line: line breaks are escaped, exceptions become type and frames."""
 
     converter = staticmethod(time.gmtime)
     default_time_format = _TIME

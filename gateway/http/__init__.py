@@ -1,4 +1,4 @@
-"""GraphQL over HTTP: which requests are let in, and what they are answered with."""
+"""GraphQL over HTTP: which requests are accepted, and how they are answered."""
 
 from gateway.http.endpoint import GraphQLEndpoint
 

@@ -1,4 +1,4 @@
-"""What an answer is sent as: RFC 9110, sections 12.4 and 12.5, and GraphQL over HTTP, "Legacy Watershed"."""
+"""Content negotiation: RFC 9110, sections 12.4 and 12.5, and GraphQL over HTTP, "Legacy Watershed"."""
 
 import re
 from functools import lru_cache
@@ -10,18 +10,18 @@ HTML = "text/html"
 IDENTITY = "identity"
 
 MAX_READ = 1000
-"""Characters of an `Accept-Encoding` header that are read: more than any client sends."""
+"""Maximum number of characters read of an `Accept-Encoding` header: more than any client sends."""
 
-# A weight above 0 (RFC 9110, section 12.4.2); Java's HttpURLConnection leaves out the 0 before the point.
+# A weight above 0 (RFC 9110, section 12.4.2); Java's HttpURLConnection omits the 0 before the point.
 _WEIGHT: Final = re.compile(r"q=(0?\.[0-9]{1,3}|1(?:\.0{0,3})?)")
 
 
 @lru_cache(maxsize=256)
 def negotiate(accept: str) -> str | None:
-    """Choose the media type of a GraphQL answer; None when none is acceptable.
+    """Return the media type of a GraphQL response, or None if no supported type is acceptable.
 
-    Without a header, or with an empty one, it is `application/json`. Between two of equal weight it is
-    `application/graphql-response+json` if that is named, and `application/json` otherwise.
+    The default, for a missing or empty header, is `application/json`. If both types have the same weight, the result is
+    `application/graphql-response+json` if the header names it, else `application/json`.
     """
     weights = _weights(accept)
     if not weights:
@@ -38,17 +38,17 @@ def negotiate(accept: str) -> str | None:
 
 @lru_cache(maxsize=256)
 def names_html(accept: str) -> bool:
-    """Return whether the client asks for HTML by name, as a browser does that opens a page."""
+    """Return whether the client asks for HTML by name, as a browser does when it opens a page."""
     return _weights(accept).get(HTML, 0.0) > 0
 
 
 def best_coding(accept_encoding: str, available: tuple[str, ...]) -> str:
-    """Choose the content coding of the greatest weight, the first one among equals, or `identity`, which is none.
+    """Return the content coding with the highest weight, the first among equals.
 
-    It is `identity`, too, when the client accepts nothing: a 406 would help nobody.
+    If the client accepts none, not even `identity`, return `identity` all the same: a 406 would not help.
     """
     if len(accept_encoding) > MAX_READ:
-        accept_encoding = accept_encoding[:MAX_READ].rpartition(",")[0]  # not within an item: `br;q=0` is not `br`
+        accept_encoding = accept_encoding[:MAX_READ].rpartition(",")[0]  # do not cut an item: `br;q=0` is not `br`
     weights = _weights(accept_encoding)
     anything = weights.get("*", 0.0)
     best = max((*available, IDENTITY), key=lambda coding: weights.get(coding, anything))
@@ -56,7 +56,7 @@ def best_coding(accept_encoding: str, available: tuple[str, ...]) -> str:
 
 
 def _weights(header: str) -> dict[str, float]:
-    """Return the weight of each media range or content coding in a header, the greatest where one stands twice."""
+    """Return the weight of each media range or content coding in a header, the highest if one is repeated."""
     weights: dict[str, float] = {}
     for item in header.lower().split(","):
         name, *parameters = (part.strip() for part in item.split(";"))
@@ -66,7 +66,7 @@ def _weights(header: str) -> dict[str, float]:
 
 
 def _weight(parameters: list[str]) -> float:
-    """Return the weight of one item: 0 where it is malformed, and for JSON in any other charset than UTF-8."""
+    """Return the weight of one item: 0 if it is malformed, or names a charset other than UTF-8."""
     weight = 1.0
     for parameter in parameters:
         name, _, value = (part.strip() for part in parameter.partition("="))

@@ -1,4 +1,4 @@
-"""`/graphql`: an ASGI application that answers GraphQL requests over HTTP."""
+"""`/graphql`: the ASGI application for GraphQL over HTTP."""
 
 import asyncio
 import logging
@@ -27,21 +27,21 @@ from gateway.telemetry import log_bug, note, note_errors
 logger = logging.getLogger("gateway.http")
 
 WATCH_AFTER = 0.05
-"""Seconds that a query may run before its client is watched: most are done by then, and watching costs a task."""
+"""Seconds before the client of a query is watched: most queries are done by then, and watching costs a task."""
 
 KIND = "gateway.kind"
-"""The key in a request's scope of its operation's kind, once that is known."""
+"""Scope key for the kind of the operation, once it is known."""
 
 GRACE = 1.0
-"""Seconds that a query whose client has left may still run: most REST calls end within it, and one that is cancelled
-costs its connection. A client that has only ended its side gets its answer within it."""
+"""Seconds that a query may still run after its client has disconnected. Most REST calls end by then, and cancelling one
+costs its connection. A client that only closed its sending side still gets a response within this time."""
 
 MAX_LOGGED_NAME = 100
-"""Characters of an operation's name in the log: the client chooses it."""
+"""Maximum number of characters of an operation's name in the log: the client chooses it."""
 
 
 class GraphQLEndpoint:
-    """Answers GraphQL requests; gives a person's browser the playground."""
+    """Answers GraphQL requests, and serves the playground to browsers."""
 
     def __init__(
         self,
@@ -51,9 +51,10 @@ class GraphQLEndpoint:
         playground: Callable[[], Response] | None = None,
         max_operations: int = 1000,
     ) -> None:
-        """Take what makes a resolver's context from a request's headers, the playground's page, and a bound.
+        """Serve the operations of an engine.
 
-        While `max_operations` are running or waiting for the upstream, no other is begun.
+        `context` creates the resolvers' context from a request's headers; `playground` returns the playground's page.
+        While `max_operations` are running or waiting for the REST API, new ones are refused.
         """
         self._engine = engine
         self._context = context
@@ -62,7 +63,7 @@ class GraphQLEndpoint:
         self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or none if its client went away."""
+        """Answer one request, unless its client has disconnected."""
         media_type = JSON
         outcome: Result | DocumentError | Refusal
         try:
@@ -79,7 +80,7 @@ class GraphQLEndpoint:
             if hang_up := scope.get(HANG_UP):
                 hang_up()
             return
-        except Exception as error:  # noqa: BLE001 (the last resort: a bug of ours must have an answer, too)
+        except Exception as error:  # noqa: BLE001 (last resort: a bug needs a response, too)
             log_bug(logger, error)
             outcome = Refusal(500, "Internal server error", code=ErrorCode.INTERNAL_SERVER_ERROR)
         errors = outcome.errors
@@ -89,7 +90,7 @@ class GraphQLEndpoint:
             note_errors(scope, errors)
         try:
             made = answer(outcome, media_type, errors)
-        except Exception as error:  # noqa: BLE001 (a bug of ours: a result that is no JSON)
+        except Exception as error:  # noqa: BLE001 (a bug: a result that cannot be encoded)
             log_bug(logger, error)
             made = answer(*_unwritten(scope, media_type))
         await send({"type": "http.response.start", "status": made.status, "headers": made.headers})
@@ -126,16 +127,16 @@ class GraphQLEndpoint:
 
 
 async def _run_to_the_end(mutation: Awaitable[Result]) -> Result:
-    """Run a mutation whether anybody listens or not: what was sent upstream cannot be called back.
+    """Return the result of a mutation, even if the client has disconnected: what was sent cannot be recalled.
 
-    Raises Refusal when it cannot be told what became of it.
+    Raises Refusal if its outcome is unknown.
     """
     try:
         return await mutation
     except asyncio.CancelledError:
-        # By the server, which has waited as long as it may; the client is still there.
+        # By the server, whose time to shut down is over; the client is still connected.
         message, status = "The gateway shut down before the mutation completed.", 503
-    except Exception as error:  # noqa: BLE001 (a bug of ours must not hide that something may have been sent)
+    except Exception as error:  # noqa: BLE001 (a bug must not hide that something may have been sent)
         log_bug(logger, error)
         message, status = "Internal server error", 500
     raise Refusal(status, message, code=ErrorCode.INTERNAL_SERVER_ERROR, outcome=Outcome.UNKNOWN)
@@ -146,7 +147,7 @@ def _wants_page(scope: Scope, headers: Headers) -> bool:
 
 
 def _may_be_refused_mutation(scope: Scope, outcome: Result | DocumentError | Refusal) -> bool:
-    """Say whether a request that may be a mutation was refused before anything ran. GET never runs a mutation."""
+    """Return whether this may be a mutation that was refused before it ran. GET never runs a mutation."""
     if isinstance(outcome, Result) and outcome.executed:
         return False
     kind = outcome.kind if isinstance(outcome, DocumentError) else scope.get(KIND)
@@ -154,7 +155,7 @@ def _may_be_refused_mutation(scope: Scope, outcome: Result | DocumentError | Ref
 
 
 def _unwritten(scope: Scope, media_type: str) -> tuple[Refusal, str, list[dict[str, object]]]:
-    """Return what is answered in place of a result that cannot be written."""
+    """Return the response in place of a result that cannot be encoded."""
     ran = Outcome.UNKNOWN if scope.get(KIND) == "mutation" else None
     refusal = Refusal(500, "Internal server error", code=ErrorCode.INTERNAL_SERVER_ERROR, outcome=ran)
     note_errors(scope, refusal.errors)
@@ -166,7 +167,7 @@ def _not_acceptable() -> str:
 
 
 class _ClientWatch:
-    """Cancels the current task a while after its client has left, and raises Disconnected then."""
+    """Cancels the current task some time after its client disconnects, and raises Disconnected."""
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._scope = scope
@@ -187,7 +188,7 @@ class _ClientWatch:
         if self._cancelled and kind is asyncio.CancelledError and self._task:
             self._task.uncancel()
             raise Disconnected from None
-        if self._lost and kind is None:  # nobody is there to read the answer
+        if self._lost and kind is None:  # nobody would read the response
             raise Disconnected
 
     def _start(self) -> None:

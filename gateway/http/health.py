@@ -1,4 +1,4 @@
-"""Health checks, for supervisors and load balancers."""
+"""Health checks for supervisors and load balancers."""
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
@@ -6,7 +6,7 @@ from starlette.routing import Route
 
 
 class Health:
-    """`/healthz` is 200 while the process lives; `/readyz` is 503 once it shuts down. Neither calls the REST API."""
+    """`/healthz` returns 200 while the process runs, `/readyz` until it shuts down. Neither calls the REST API."""
 
     def __init__(self) -> None:
         self._ready = True

@@ -1,4 +1,4 @@
-"""From an HTTP request to a GraphQL request: GraphQL over HTTP, "Request"."""
+"""Reads a GraphQL request from an HTTP request: GraphQL over HTTP, "Request"."""
 
 from functools import lru_cache
 from typing import Any
@@ -11,22 +11,22 @@ from gateway.engine import DocumentError
 from gateway.errors import ErrorCode, Outcome
 
 MAX_BODY = 1_000_000
-"""Bytes of a request's body: a document and its variables, with room to spare."""
+"""Maximum bytes of a request's body: a document and its variables, with room to spare."""
 MAX_MEDIA_TYPES = 1000
-"""Bytes of an `Accept` or `Content-Type` header: what is made of them is kept."""
+"""Maximum bytes of an `Accept` or `Content-Type` header: parsed ones are cached."""
 MAX_LENGTH_DIGITS = 19
-"""Digits of a Content-Length: more than any body has, and few enough for `int()`."""
+"""Maximum digits of a Content-Length: more than any body needs, and few enough for `int()`."""
 MAX_PARAMETERS = 16
-"""Parameters of a URL: GraphQL over HTTP knows four."""
+"""Maximum number of URL parameters: GraphQL over HTTP defines four."""
 HANG_UP = "gateway.hang_up"
-"""The key in a request's scope of the function that closes its connection without an answer.
+"""Scope key for a function that closes the connection without a response.
 
-It is there once the client has ended its side: it may have left, or wait for its answer.
+It is set once the client has closed its sending side: the client may be gone, or still wait for the response.
 """
 
 
-class Refusal(Exception):  # noqa: N818 (an answer of ours, no error)
-    """An HTTP request that is not let in, and what it is answered with."""
+class Refusal(Exception):  # noqa: N818 (a response, not an error)
+    """An HTTP request that is refused, with its response."""
 
     def __init__(
         self,
@@ -45,17 +45,17 @@ class Refusal(Exception):  # noqa: N818 (an answer of ours, no error)
 
     @property
     def errors(self) -> list[dict[str, object]]:
-        """What is wrong, formatted as the GraphQL specification says."""
+        """The error, in the format of the GraphQL specification."""
         extensions = {"code": self.code.value, **({"outcome": self.outcome.value} if self.outcome else {})}
         return [{"message": self.message, "extensions": extensions}]
 
 
 class Disconnected(Exception):  # noqa: N818 (as Starlette names it)
-    """The client went away."""
+    """The client has disconnected."""
 
 
 class Headers(msgspec.Struct, frozen=True):
-    """A request's headers, and those that the endpoint looks at; an empty text is a header that is not there."""
+    """The headers of a request, with those that the endpoint reads; an empty string is a missing header."""
 
     fields: dict[bytes, bytes]
     accept: str
@@ -64,7 +64,7 @@ class Headers(msgspec.Struct, frozen=True):
     content_length: int
 
     def __repr__(self) -> str:
-        """Show no token."""
+        """Return a text without the token."""
         return "Headers()"
 
 
@@ -82,9 +82,9 @@ _map_decoder: msgspec.json.Decoder[dict[str, Any] | None] = msgspec.json.Decoder
 
 
 def read_headers(scope: Scope) -> Headers:
-    """Read a request's head.
+    """Return the headers of a request.
 
-    Raises Refusal for a header that stands there twice, and for media types that are too long.
+    Raises Refusal for a repeated header, and for media types that are too long.
     """
     raw: list[tuple[bytes, bytes]] = scope["headers"]
     found = dict(raw)
@@ -105,7 +105,7 @@ def read_headers(scope: Scope) -> Headers:
 
 
 def _merged(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """Join the `Accept` headers of a request that has some header twice."""
+    """Return the headers by name, with repeated ones joined. Raises Refusal for those that must not be repeated."""
     found: dict[bytes, bytes] = {}
     for name, value in raw:
         if name in found and name in _SINGLE:
@@ -118,7 +118,7 @@ _SINGLE = frozenset({b"authorization", b"content-encoding", b"content-type"})
 
 
 async def read_body(headers: Headers, receive: Receive) -> GraphQLRequest:
-    """Read the request of a POST. Raises Refusal when it is none, Disconnected, and DocumentError (see `_checked`)."""
+    """Return the request in a POST. Raises Refusal if invalid, DocumentError (see `_checked`) and Disconnected."""
     if not _is_json(headers.content_type):
         raise Refusal(415, "The Content-Type must be application/json, encoded as UTF-8.")
     if headers.content_encoding != b"identity":
@@ -129,7 +129,7 @@ async def read_body(headers: Headers, receive: Receive) -> GraphQLRequest:
 
 
 def read_url(scope: Scope) -> GraphQLRequest:
-    """Read the request of a GET. Raises Refusal when it is none, and DocumentError (see `_checked`)."""
+    """Return the request in a GET. Raises Refusal if invalid, and DocumentError (see `_checked`)."""
     parameters = read_parameters(scope)
     return _checked(
         GraphQLRequest(
@@ -142,7 +142,7 @@ def read_url(scope: Scope) -> GraphQLRequest:
 
 
 def read_parameters(scope: Scope) -> dict[str, str]:
-    """Read the parameters of a URL; an empty one is absent, for a URL has no `null`. Raises Refusal."""
+    """Return the URL parameters. Empty ones count as absent, because a URL has no `null`. Raises Refusal."""
     try:
         pairs = parse_qsl(scope["query_string"].decode("ascii"), errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError:
@@ -184,7 +184,7 @@ def _too_large() -> Refusal:
 
 def _decode(body: bytes) -> GraphQLRequest:
     try:
-        # msgspec alone would not look at the bytes of members that it skips.
+        # msgspec alone would not check the encoding of members that it skips.
         return _body_decoder.decode(body.decode("utf-8"))
     except RecursionError:
         raise Refusal(400, "The body is nested too deeply.") from None
@@ -207,14 +207,14 @@ def _decode_map(name: str, text: str | None) -> dict[str, Any] | None:
 
 
 def _checked(request: GraphQLRequest) -> GraphQLRequest:
-    """Require a query.
+    """Return the request. Raises Refusal if it has no query.
 
-    Raises DocumentError for a persisted query, in the words that Apollo Client waits for before it sends the whole one.
+    Raises DocumentError for a persisted query; its message makes Apollo Client send the full query.
     """
     if request.query is None:
         if "persistedQuery" in (request.extensions or {}):
             code = ErrorCode.PERSISTED_QUERY_NOT_SUPPORTED
             raise DocumentError([{"message": "PersistedQueryNotSupported", "extensions": {"code": code.value}}])
         raise Refusal(400, "`query` is missing. It must be the text of a GraphQL document.")
-    request.extensions = None  # they take many times their bytes, and the request is kept while it runs
+    request.extensions = None  # they take many times their size in bytes, and the request is kept while it runs
     return request

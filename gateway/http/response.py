@@ -1,4 +1,4 @@
-"""What a GraphQL request is answered with: GraphQL over HTTP, "Response"."""
+"""Builds the HTTP response to a GraphQL request: GraphQL over HTTP, "Response"."""
 
 from typing import cast
 
@@ -19,7 +19,7 @@ _HEADERS = {
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An HTTP response, ready to be sent."""
+    """An HTTP response, ready to send."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -27,7 +27,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 def not_applied(errors: list[dict[str, object]]) -> list[dict[str, object]]:
-    """Return the errors of a request that ran nothing, each with that outcome unless it tells its own."""
+    """Return the errors of a request that ran nothing, with `NOT_APPLIED` in each that has no outcome."""
     return [{**error, "extensions": _with_outcome(error["extensions"])} for error in errors]
 
 
@@ -37,13 +37,13 @@ def _with_outcome(extensions: object) -> dict[str, object]:
 
 
 def answer(outcome: Result | DocumentError | Refusal, media_type: str, errors: list[dict[str, object]]) -> Answer:
-    """Decide status, media type and body of the answer; `errors` are shown as those of the outcome.
+    """Return the response to an outcome, which shows `errors` as its errors.
 
     | outcome | `application/graphql-response+json` | `application/json` | `data` |
     |---|---|---|---|
     | executed, with or without errors | 200 | 200 | yes |
     | not executed: document, operation, variables | 400 | 200 | no |
-    | not let in by the endpoint | as refused | as refused | no |
+    | refused by the endpoint | as refused | as refused | no |
     """
     headers = _HEADERS[media_type]
     content: dict[str, object]

@@ -1,7 +1,7 @@
-"""The invitations REST API, embedded: what Microsoft Graph serves under `/v1.0/linkedIn/invitations`, on SQLite.
+"""An embedded sandbox of the REST API that Microsoft Graph serves at `/v1.0/linkedIn/invitations`, on SQLite.
 
-It is for developing and testing against, stands alone, and needs no account.
-`sandbox.errors` lists the refusals that a caller can provoke.
+It is for development and tests, runs on its own and needs no account.
+`sandbox.errors` lists the errors that a caller can provoke.
 """
 
 from gateway.sandbox.app import SANDBOX_TOKEN, create_app, routes

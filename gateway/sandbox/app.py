@@ -1,4 +1,4 @@
-"""The sandbox over HTTP: which requests are let in, where they go, and what every answer has."""
+"""The sandbox over HTTP: authentication, routing and correlation headers."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from gateway.sandbox.errors import GraphError, bad_request, not_found
 from gateway.sandbox.operations import Operations
 from gateway.sandbox.store import Store
 
-# No secret: the sandbox takes any bearer token
+# Not a secret: the sandbox accepts any bearer token
 SANDBOX_TOKEN = "sandbox"  # noqa: S105
 
 VERSION = "/v1.0"
@@ -24,17 +24,17 @@ CHALLENGE = 'Bearer realm="", authorization_uri="https://login.microsoftonline.c
 
 
 def create_app(store: Store) -> Starlette:
-    """Make the sandbox as an application of its own. Closing the store is left to the caller."""
+    """Return the sandbox as an application. The caller closes the store."""
     return Starlette(routes=routes(store))
 
 
 def routes(store: Store) -> list[BaseRoute]:
-    """Make what serves everything under `/v1.0`, to stand among the routes of another application."""
+    """Return the routes that serve everything under `/v1.0`, for use in another application."""
     return [_GraphRoute(store)]
 
 
 class _GraphRoute(BaseRoute):
-    # Starlette's Route and Mount match the decoded path, in which an id's `%2F` can no longer be told from a `/`
+    # Starlette's Route and Mount match the decoded path, where an id's `%2F` looks like a `/`.
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -83,7 +83,7 @@ async def _answer(request: Request, store: Store) -> Response:
 
 
 def _split_path(raw_path: bytes) -> tuple[str, tuple[str, ...]]:
-    """Split a path into what stands before the version (a proxy's prefix) and the decoded segments after it."""
+    """Return the part of a path before the version (a proxy's prefix), and the decoded segments after it."""
     prefix, _, rest = raw_path.partition(f"{VERSION}/".encode())
     try:
         return prefix.decode("latin-1"), tuple(unquote_to_bytes(segment).decode() for segment in rest.split(b"/"))

@@ -1,4 +1,4 @@
-"""How the sandbox refuses: Microsoft Graph's error body, and the refusals that a caller can provoke."""
+"""The sandbox's errors: Microsoft Graph's error body, and the errors that a caller can provoke."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,9 +11,9 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class GraphError(Exception):
-    """A request that is answered with an HTTP status and an error body instead of an invitation.
+    """An error response with an HTTP status and a body.
 
-    The body has the shape that Microsoft Graph documents under "Error responses and resource types".
+    The body has the format in Microsoft Graph's "Error responses and resource types".
     """
 
     def __init__(self, status: int, code: str, message: str, headers: Mapping[str, str] = NO_HEADERS) -> None:
@@ -24,19 +24,19 @@ class GraphError(Exception):
         self.headers = headers
 
     def response(self, correlation: Mapping[str, str]) -> Response:
-        """Make the answer; `correlation` holds the ids of the request that are repeated in the body."""
+        """Return the response; `correlation` has the request's ids, which the body repeats."""
         inner = {"date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}", **correlation}
         body = {"error": {"code": self.code, "message": self.message, "innerError": inner}}
         return Response(msgspec.json.encode(body), self.status, self.headers, "application/json")
 
 
 def bad_request(message: str) -> GraphError:
-    """Make the refusal of a request whose content is wrong; the message says what would be right."""
+    """Return the error for invalid content; the message says what would be valid."""
     return GraphError(400, "BadRequest", message)
 
 
 def not_found(what: str) -> GraphError:
-    """Make the refusal of a request for something that does not exist."""
+    """Return the error for something that does not exist."""
     return GraphError(404, "ResourceNotFound", f"{what} does not exist.")
 
 
@@ -56,12 +56,11 @@ PROVOKED: Mapping[str, tuple[int, str, str, Mapping[str, str]]] = MappingProxyTy
         ),
     }
 )
-"""A request that names one of these as an invitation's `id` or `invitee` is refused like this, so that a
-frontend's handling of it can be seen."""
+"""Errors for requests that use one of these as `id` or `invitee`, to test a frontend's error handling."""
 
 
 def refuse_if_provoked(*values: object) -> None:
-    """Raise the GraphError that PROVOKED has for the first value that it knows."""
+    """Raise the GraphError for the first value that is in PROVOKED."""
     for value in values:
         if isinstance(value, str) and value in PROVOKED:
             raise GraphError(*PROVOKED[value])

@@ -1,4 +1,4 @@
-"""The invitation as the REST API knows it: its types, and what a create or an update makes of a request's body."""
+"""The REST API's invitation: its types, and how a create or an update applies a request's body."""
 
 import re
 from typing import Annotated
@@ -9,17 +9,17 @@ from gateway.sandbox.errors import bad_request
 
 Int64 = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 
-# "All seven are required"; but the service assigns the id when none is sent, as in the page's own example
+# The page says that all seven are required, but its own example sends no id: the service assigns it.
 REQUIRED = ("created", "lastModified", "inviter", "invitee", "message", "trackingId")
 INT64_PROPERTIES = ("created", "lastModified")
-# OData ABNF, int64Value: how an Int64 is written where it is sent as a string (IEEE754Compatible=true)
+# OData ABNF, int64Value: an Int64 as a string (IEEE754Compatible=true)
 INT64_TEXT = re.compile(r"[+-]?[0-9]{1,19}")
 
 
 class InvitationMessage(
     msgspec.Struct, forbid_unknown_fields=True, tag_field="@odata.type", tag="microsoft.graph.InvitationMessage"
 ):
-    """The text that a person is sent."""
+    """The text for the recipient."""
 
     body: str | None = None
 
@@ -27,9 +27,9 @@ class InvitationMessage(
 class InvitationV2Message(
     msgspec.Struct, forbid_unknown_fields=True, tag_field="@odata.type", tag="microsoft.graph.InvitationV2Message"
 ):
-    """A template's id, a text, both or neither."""
+    """A template id, a text, both or neither."""
 
-    # The API's own spelling
+    # The API's spelling
     invitationTemplateID: str | None = None  # noqa: N815
     invitationMessage: InvitationMessage | None = None  # noqa: N815
 
@@ -41,7 +41,7 @@ class InvitationV2(
 
     id: Annotated[str, msgspec.Meta(min_length=1)]
     created: Int64 | None = None
-    # The API's own spelling
+    # The API's spelling
     lastModified: Int64 | None = None  # noqa: N815
     inviter: str | None = None
     invitee: str | None = None
@@ -50,9 +50,9 @@ class InvitationV2(
 
 
 def parse(body: bytes) -> dict[str, object]:
-    """Read the JSON object in a request's body, without its annotations (members with an `@` in their name).
+    """Return the JSON object in a request's body, without annotations (members with an `@` in their name).
 
-    Raises a GraphError (400) when it is no JSON object.
+    Raises a GraphError (400) if the body is not a JSON object.
     """
     try:
         members = _without_annotations(msgspec.json.decode(body, type=dict[str, object]))
@@ -68,9 +68,9 @@ def parse(body: bytes) -> dict[str, object]:
 
 
 def created(members: dict[str, object], new_id: str) -> InvitationV2:
-    """Make the invitation that a create asks for; `new_id` is its id unless it brings one.
+    """Return the invitation for a create; `new_id` is its id unless the body has one.
 
-    Raises a GraphError (400) that names the property that is missing, null, of a wrong type or unknown.
+    Raises a GraphError (400) that names the property that is missing, null, unknown or of a wrong type.
     """
     for name in REQUIRED:
         if members.get(name) is None:
@@ -81,13 +81,13 @@ def created(members: dict[str, object], new_id: str) -> InvitationV2:
 
 
 def updated(document: bytes, changes: dict[str, object]) -> InvitationV2:
-    """Apply an update's changes to an invitation, given as its JSON.
+    """Return an invitation, given as JSON, with an update's changes applied.
 
-    OData 4.01 protocol, 11.4.3 "Update an Entity": only what the body specifies changes, at every level of it, so
-    an absent property stays as it is and `null` clears one; `message` is merged, not replaced. `lastModified` is no
-    exception: the pages list it among the properties that a client sends.
+    OData 4.01 protocol, 11.4.3 "Update an Entity": absent properties stay unchanged and `null` clears a property, at
+    every level, so `message` is merged, not replaced. This includes `lastModified`: the pages list it among the
+    properties that a client sends.
 
-    Raises a GraphError (400) that names the property that is of a wrong type or unknown.
+    Raises a GraphError (400) that names the property that is unknown or of a wrong type.
     """
     return _invitation(_merged(_without_annotations(msgspec.json.decode(document, type=dict[str, object])), changes))
 

@@ -1,4 +1,4 @@
-"""What can be done with invitations: list, create, get and update, from a request to its answer."""
+"""The operations on invitations: list, create, get and update."""
 
 import asyncio
 import base64
@@ -17,16 +17,16 @@ from gateway.sandbox.errors import NO_HEADERS, GraphError, bad_request, not_foun
 from gateway.sandbox.store import Store, StoreError, StoreLocked
 
 PATH = "linkedIn/invitations"
-# As Graph writes it
+# As Graph sends it
 CONTENT_TYPE = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
 
-# Bytes: Graph's own limit for a request
+# Maximum bytes of a request: Graph's own limit
 BODY_LIMIT = 4 * 1024 * 1024
 DEFAULT_PAGE_SIZE = 20
 MAX_PAGE_SIZE = 100
 TOP = re.compile(r"[1-9][0-9]{0,8}")
 POSITION_BYTES = 8
-# Seconds: how long a request waits for a file that another process locks, and between two tries
+# Seconds to wait for a file that another process has locked, and between two attempts
 LOCK_LIMIT = 2.0
 LOCK_PAUSE = 0.02
 
@@ -34,11 +34,11 @@ T = TypeVar("T")
 
 
 class Operations:
-    """The operations that one request can ask for; `root` is the absolute URL that the API is served under.
+    """The operations for one request; `root` is the absolute base URL of the API.
 
-    They raise the GraphError that is the answer to a request that cannot be fulfilled.
-    SQLite is called on the event loop's own thread: a read takes microseconds and a write one sync of the disk, which
-    is less than the ways to a thread and back are worth for the requests of one developer.
+    They raise GraphError if the request cannot be fulfilled.
+    SQLite is called on the event loop's thread: a read takes microseconds and a write one disk sync, so for one
+    developer's requests a thread pool is not worth it.
     """
 
     def __init__(self, store: Store, request: Request, root: str) -> None:
@@ -48,7 +48,7 @@ class Operations:
         self._context = f"{root}/$metadata#{PATH}"
 
     async def page(self) -> Response:
-        """Answer `GET /linkedIn/invitations` with a page in the order of creation, and a link to the next."""
+        """Return a page in order of creation, with a link to the next: `GET /linkedIn/invitations`."""
         size, after = self._paging()
         found = await _unlocked(lambda: self._store.page(after, size))
         body = {"@odata.context": self._context, "value": [msgspec.Raw(document) for document in found.documents]}
@@ -58,13 +58,13 @@ class Operations:
         return _answer(200, msgspec.json.encode(body))
 
     async def get(self, invitation_id: str) -> Response:
-        """Answer `GET /linkedIn/invitations/{id}`."""
+        """Return an invitation: `GET /linkedIn/invitations/{id}`."""
         refuse_if_provoked(invitation_id)
         document = await _unlocked(lambda: self._store.get(invitation_id))
         return self._entity(200, invitation_id, document)
 
     async def create(self) -> Response:
-        """Answer `POST /linkedIn/invitations`."""
+        """Create an invitation and return it: `POST /linkedIn/invitations`."""
         invitation = model.created(await self._body(), str(uuid4()))
         refuse_if_provoked(invitation.id, invitation.invitee)
         document = await _unlocked(lambda: self._store.insert(invitation))
@@ -74,7 +74,7 @@ class Operations:
         return self._entity(201, invitation.id, document, location)
 
     async def update(self, invitation_id: str | None = None) -> Response:
-        """Answer `PATCH /linkedIn/invitations/{id}`, or without an id `PATCH /linkedIn/invitations`."""
+        """Update an invitation and return it: `PATCH /linkedIn/invitations`, with or without `/{id}`."""
         changes = await self._body()
         named = changes.get("id", invitation_id)
         if not isinstance(named, str) or not named:
@@ -113,12 +113,12 @@ class Operations:
         if document is None:
             raise not_found(f"The invitation '{invitation_id}'")
         context = msgspec.json.encode(f"{self._context}/$entity")
-        # The stored JSON is an object with at least an id: its annotation is put in front without decoding it
+        # The stored JSON is an object with at least an id, so the annotation can be inserted without decoding.
         return _answer(status, b'{"@odata.context":' + context + b"," + document[1:], headers)
 
 
 async def _unlocked(call: Callable[[], T]) -> T:
-    """Call the store, again and again while another process locks its file; other requests are answered meanwhile."""
+    """Return the result of a call of the store, retried without blocking while another process locks the file."""
     loop = asyncio.get_running_loop()
     until = loop.time() + LOCK_LIMIT
     while True:

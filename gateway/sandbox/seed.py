@@ -1,4 +1,4 @@
-"""The invitations that a new sandbox starts with: made up, always the same, and varied like real ones."""
+"""The sample invitations of a new sandbox: fictitious, always the same, and as varied as real ones."""
 
 import base64
 from collections.abc import Iterator
@@ -40,10 +40,10 @@ TEXTS = (
 
 
 def invitations() -> Iterator[InvitationV2]:
-    """Give COUNT invitations in the order of their creation."""
+    """Yield COUNT invitations in order of creation."""
     created = FIRST_CREATED
     for number in range(COUNT):
-        # Uneven steps of minutes to a day and a half, each one forward
+        # Uneven steps, from minutes to a day and a half
         created += (7 + number * 389 % 2160) * MINUTE + number * 137
         yield InvitationV2(
             id=_id(number),
@@ -57,7 +57,7 @@ def invitations() -> Iterator[InvitationV2]:
 
 
 def _id(number: int) -> str:
-    # Most are UUIDs as on the pages, some are URNs as in LinkedIn's own schema
+    # Mostly UUIDs, as on the pages; some URNs, as in LinkedIn's own schema
     if number % 6 == 5:
         return f"urn:li:invitation:{6_871_234_567_890_000_000 + number * 1_048_583}"
     return str(_uuid(f"invitation/{number}"))
@@ -84,7 +84,7 @@ def _message(number: int) -> InvitationV2Message | None:
 
 
 def _person(name: str) -> str:
-    # As long as LinkedIn's person ids, and of the same alphabet
+    # The length and alphabet of LinkedIn's person ids
     return f"urn:li:person:{base64.urlsafe_b64encode(_uuid(name).bytes).decode()[:10]}"
 
 

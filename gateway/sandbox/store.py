@@ -1,4 +1,4 @@
-"""Where the sandbox keeps its invitations: one SQLite table of JSON documents."""
+"""The sandbox's storage: one SQLite table of JSON documents."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ import msgspec
 from gateway.sandbox.model import InvitationV2
 from gateway.sandbox.seed import invitations
 
-# Marks the file as ours (the SQLite header's application id): the bytes "LIIG"
+# The application id in the SQLite header, which identifies our files: the bytes "LIIG"
 APPLICATION_ID = 0x4C494947
 
 SCHEMA = """
@@ -28,35 +28,35 @@ PAGE = "SELECT position, document FROM invitations WHERE position > ? ORDER BY p
 
 
 class StoreError(Exception):
-    """The file cannot hold the sandbox's data; the message is one line that says why."""
+    """The file cannot store the sandbox's data; the message says why in one line."""
 
 
-class StoreLocked(Exception):  # noqa: N818 (it will be over)
-    """Another process locks the file: nothing was read or written, and the same call may work later."""
+class StoreLocked(Exception):  # noqa: N818 (it is temporary)
+    """Another process has locked the file. Nothing was read or written; the same call may work later."""
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Invitations' JSON in the order of creation; `next` is the position to go on after, None when there is no more."""
+    """Invitations as JSON, in order of creation; `next` is the position to continue after, or None at the end."""
 
     documents: list[bytes]
     next: int | None
 
 
 class Store:
-    """The invitations of one sandbox, in memory or in a file that is made when it does not exist.
+    """The invitations of one sandbox, in memory or in a file, which is created if it does not exist.
 
-    What a method has written when it returns survives the end of the process (`kill -9`), and with a disk that keeps
-    its promises the end of the machine: the journal (WAL) is synced at each commit.
-    A new store holds the invitations of `seed`. No method waits for another process: they raise StoreLocked.
+    Once a method returns, its changes survive `kill -9`, and a power failure if the disk does not lie about syncs: the
+    journal (WAL) is synced at each commit.
+    A new store has the invitations of `seed`. No method waits for another process: they raise StoreLocked.
 
-    Raises StoreError when the path cannot be opened for writing or is not a sandbox's file.
+    Raises StoreError if the path cannot be opened for writing or is not a sandbox's file.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         try:
-            # Used by one thread at a time, which need not be the one that made it. Without an isolation level each
-            # statement commits by itself unless a transaction was begun
+            # One thread at a time uses it, not always the one that created it. Without an isolation level, each
+            # statement outside a transaction commits by itself.
             self._connection = sqlite3.connect(
                 ":memory:" if path is None else path, isolation_level=None, check_same_thread=False
             )
@@ -71,20 +71,20 @@ class Store:
             raise StoreError(f"cannot store the sandbox's data in {path}: {error}") from error
 
     def insert(self, invitation: InvitationV2) -> bytes | None:
-        """Add an invitation and give its JSON; None when its id is taken."""
+        """Add an invitation and return its JSON, or None if its id exists."""
         document = msgspec.json.encode(invitation)
         with _told_when_locked():
             inserted = self._connection.execute(INSERT, (invitation.id, document.decode())).rowcount
         return document if inserted else None
 
     def get(self, invitation_id: str) -> bytes | None:
-        """Give the JSON of an invitation; None when there is none of this id."""
+        """Return the JSON of an invitation, or None if it does not exist."""
         with _told_when_locked():
             row = self._connection.execute(SELECT, (invitation_id,)).fetchone()
         return row[0] if row else None
 
     def update(self, invitation_id: str, change: Callable[[bytes], InvitationV2]) -> bytes | None:
-        """Replace an invitation by what `change` makes of its JSON, and give the new JSON; None when there is none."""
+        """Apply `change` to an invitation's JSON and return the new JSON, or None if the invitation does not exist."""
         with _told_when_locked(), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             before = self.get(invitation_id)
@@ -95,7 +95,7 @@ class Store:
         return document
 
     def page(self, after: int, size: int) -> Page:
-        """Give up to `size` invitations that come after a position; 0 is the beginning."""
+        """Return up to `size` invitations after a position; 0 is the start."""
         with _told_when_locked():
             rows = self._connection.execute(PAGE, (after, size + 1)).fetchall()
         documents = [document for _, document in rows[:size]]

@@ -1,4 +1,4 @@
-"""The GraphQL API that frontends see: its types, inputs, queries and mutations."""
+"""The GraphQL API: types, inputs, queries and mutations."""
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
@@ -12,5 +12,5 @@ __all__ = ["Context", "create_schema"]
 
 
 def create_schema() -> strawberry.Schema:
-    """Build the schema."""
+    """Return the schema."""
     return strawberry.Schema(Query, Mutation, config=StrawberryConfig(scalar_map=SCALARS))

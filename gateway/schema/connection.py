@@ -1,6 +1,6 @@
-"""The list of invitations as a Relay connection, forward only.
+"""The list of invitations, as a forward-only Relay connection.
 
-Source: GraphQL Cursor Connections Specification, with `nodes` beside `edges` as GitHub's API has it.
+See the GraphQL Cursor Connections Specification. `nodes` next to `edges` follows GitHub's API.
 """
 
 import msgspec
@@ -16,23 +16,23 @@ class Edge(msgspec.Struct, frozen=True):
 
     node: rest.InvitationV2
     position: rest.Position
-    """Where the list goes on behind the node."""
+    """The position after the node."""
 
 
 class Connection(msgspec.Struct, frozen=True):
-    """The value of an `InvitationConnection` and of its `PageInfo`."""
+    """The value of an `InvitationConnection` and its `PageInfo`."""
 
     found: rest.InvitationSlice
     has_previous_page: bool
 
     @property
     def nodes(self) -> list[rest.InvitationV2]:
-        """The items without their cursors."""
+        """The items, without cursors."""
         return self.found.nodes
 
     @property
     def has_next_page(self) -> bool:
-        """Whether the list goes on."""
+        """Whether there are more items."""
         return self.found.has_next
 
 
@@ -53,7 +53,7 @@ def _start_cursor(root: strawberry.Parent[Connection]) -> str | None:
 
 
 def _end_cursor(root: strawberry.Parent[Connection]) -> str | None:
-    # An empty page that links on has no edge, and yet a place to go on from.
+    # An empty page with a next link has no edges, but still has a position to continue from.
     return root.found.end.cursor() if root.found.nodes or root.found.has_next else None
 
 

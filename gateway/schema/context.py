@@ -1,4 +1,4 @@
-"""What resolvers know of the request that they work for."""
+"""What resolvers know about the request."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ from gateway.invitations import CallerClient, InvitationV2
 
 @dataclass(slots=True)
 class Context:
-    """One GraphQL request: the API as its caller sees it, and what it has already read."""
+    """One GraphQL request: a client for its caller, and the invitations already read."""
 
     invitations: CallerClient
     _reads: dict[str, asyncio.Future[InvitationV2 | None]] = field(default_factory=dict, repr=False)
 
     async def invitation(self, id: str) -> InvitationV2 | None:
-        """Read an invitation, once for all fields of the request that ask for it. Raises InvitationsError."""
+        """Return an invitation, read only once per request. Raises InvitationsError."""
         if (read := self._reads.get(id)) is not None:
             return await asyncio.shield(read)
         read = self._reads[id] = asyncio.get_running_loop().create_future()
@@ -27,14 +27,14 @@ class Context:
                 read.cancel()
             else:
                 _set_exception(read, error)
-                read.exception()  # Seen: without another field that waits, nobody else would look.
+                read.exception()  # Mark it as retrieved: if no other field waits, asyncio would log it.
             raise
         read.set_result(invitation)
         return invitation
 
 
 def _set_exception(future: asyncio.Future[InvitationV2 | None], error: BaseException) -> None:
-    """Give a future an exception without its frames: they hold the future, and stay until the collector comes."""
+    """Set an exception on a future without its frames: they refer to the future, and would form a cycle."""
     frames, error.__traceback__ = error.__traceback__, None
     future.set_exception(error)
     error.__traceback__ = frames

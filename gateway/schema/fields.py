@@ -7,8 +7,8 @@ import strawberry
 
 
 def resolved_by(resolver: Callable[..., object], graphql_type: object, description: str) -> Any:
-    """Make a field of that GraphQL type whose resolver returns a value of another Python type.
+    """Return a field of a GraphQL type whose resolver returns a different Python type.
 
-    The result is Any, as with `strawberry.field`: it stands where the class's annotation tells the GraphQL type.
+    The return type is Any, as for `strawberry.field`, because the class annotates the attribute with the GraphQL type.
     """
     return strawberry.field(resolver=resolver, graphql_type=graphql_type, description=description)

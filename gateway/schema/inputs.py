@@ -1,7 +1,7 @@
-"""The GraphQL inputs, and the REST bodies that they become.
+"""The GraphQL inputs, and their conversion to REST bodies.
 
-Absent is not sent; `null` is sent as `null`, nested as well. Only for `created`, `lastModified`, `trackingId` and `id`
-of a new invitation is `null` the same as absent.
+Absent fields are not sent and `null` is sent as `null`, also in nested objects. The exception is a new invitation: for
+its `created`, `lastModified`, `trackingId` and `id`, `null` means absent.
 """
 
 from time import time_ns
@@ -38,7 +38,7 @@ class InvitationV2MessageInput:
 
 @strawberry.input(description="A new invitation. Creating it sends it to a real person. Null means the default.")
 class CreateInvitationInput:
-    """The properties of Graph's `InvitationV2` at its creation."""
+    """The properties of a new Graph `InvitationV2`."""
 
     id: strawberry.ID | None = strawberry.field(
         default=strawberry.UNSET,
@@ -75,7 +75,7 @@ class CreateInvitationInput:
     )
 )
 class UpdateInvitationInput:
-    """The changes of a Graph `InvitationV2`."""
+    """The changes to a Graph `InvitationV2`."""
 
     id: strawberry.ID = strawberry.field(description="The ID of the invitation to change.")
     created: Maybe[Int64 | None] = strawberry.field(
@@ -119,14 +119,14 @@ def new_invitation(input: CreateInvitationInput) -> rest.InvitationV2Body:
 
 
 def changes(input: UpdateInvitationInput) -> rest.InvitationV2Body:
-    """Return the body with the changes, without the id."""
+    """Return the body of the update, without the id."""
     body: rest.InvitationV2Body = _body(input)
     body.id = UNSET
     return body
 
 
 def _body(input: object) -> Any:
-    """Return the body with the properties that an input has, which have the same names in both."""
+    """Return the body for an input: its properties have the same names."""
     properties = {}
     for name, given in vars(input).items():
         if given is None or given is strawberry.UNSET:

@@ -1,4 +1,4 @@
-"""The mutations: what can be changed."""
+"""The mutations."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ async def _update_invitation(
 
 @strawberry.type(description="The write operations. The mutations in a document run one after another.")
 class Mutation:
-    """The root of mutations."""
+    """The root type of mutations."""
 
     create_invitation: InvitationV2 | None = resolved_by(
         _create_invitation,

@@ -1,4 +1,4 @@
-"""The queries: what can be read."""
+"""The queries."""
 
 from typing import Annotated
 
@@ -52,7 +52,7 @@ def _position(after: str) -> rest.Position:
 
 @strawberry.type(description="The read operations.")
 class Query:
-    """The root of queries."""
+    """The root type of queries."""
 
     invitation: InvitationV2 | None = resolved_by(
         _invitation,

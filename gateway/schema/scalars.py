@@ -1,4 +1,4 @@
-"""The two scalars that GraphQL does not have: 64-bit integers and dates."""
+"""Custom scalars: 64-bit integers and dates."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NewType
@@ -17,13 +17,13 @@ _EXPECTED = "Int64 must be a 64-bit integer, or a decimal string of one without 
 
 
 def serialize_int64(value: object) -> str:
-    """Write a 64-bit integer as a decimal string. Raises GraphQLError for anything else."""
+    """Return a 64-bit integer as a decimal string. Raises GraphQLError for anything else."""
     return str(parse_int64_value(value))
 
 
 def parse_int64_value(value: object) -> int:
-    """Read a variable: an integer or a canonical decimal string. Raises GraphQLError for anything else."""
-    # Exactly an int: a bool is one for isinstance, and a float with a whole value has already lost digits.
+    """Return the value of an integer or a canonical decimal string. Raises GraphQLError for anything else."""
+    # Check the exact type: a bool is an int for isinstance, and an integral float has already lost digits.
     if type(value) is int and INT64_MIN <= value <= INT64_MAX:
         return value
     if isinstance(value, str):
@@ -43,7 +43,7 @@ def _parse_int64_literal(node: ValueNode, _variables: object = None) -> int:
 
 
 def date_time(milliseconds: int | None) -> DateTime | None:
-    """Write milliseconds since the Unix epoch as RFC 3339 in UTC; None for what is no date of the years 1 to 9999."""
+    """Return milliseconds since the Unix epoch as RFC 3339 in UTC, or None outside the years 1 to 9999."""
     if milliseconds is None:
         return None
     try:

@@ -1,7 +1,6 @@
-"""The GraphQL types of what the invitations API gives.
+"""The GraphQL types of invitations.
 
-Their values are the structs of `gateway.invitations`, whose attributes have the names of the fields here; no object is
-built in between.
+Resolvers return the structs of `gateway.invitations` as they are: their attributes have the names of the fields here.
 """
 
 import strawberry

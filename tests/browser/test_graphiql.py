@@ -147,7 +147,7 @@ def test_a_variable_that_the_browser_would_round_is_not_sent(graphiql: Open, dev
 
     page.page.get_by_label("Execute query").click()
 
-    expect(page.page.get_by_label("Result Window")).to_contain_text("write it as a string", timeout=LIMIT)
+    expect(page.page.get_by_label("Result Window")).to_contain_text("Write it as a string", timeout=LIMIT)
     assert "POST" not in sent
 
 

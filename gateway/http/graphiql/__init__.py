@@ -1,7 +1,7 @@
-"""GraphiQL, the browser's way into the API: one page and its assets, all from the gateway's own origin.
+"""GraphiQL: a page and its assets, all from the gateway's own origin.
 
-The page needs no inline script and no other host. GraphiQL's own files are written by the build hook
-(`.build/graphiql.py`); every address in the page is relative, so it works under whatever path a proxy puts in front.
+The page uses no inline scripts and no other hosts. The build hook (`.build/graphiql.py`) writes GraphiQL's own files.
+All URLs in the page are relative, so it works under any path prefix of a proxy.
 """
 
 import gzip
@@ -30,7 +30,7 @@ _MEDIA_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
 _SUFFIXES: Final = {"br": ".br", "gzip": ".gz"}
 _PIECE: Final = 65_536
 
-# Workers obey the policy of their own response, not the page's: it goes with every answer.
+# Workers follow the policy of their own response, not the page's, so every response has it.
 _SECURITY: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -42,11 +42,11 @@ _SECURITY: Final = {
 }
 
 _SANDBOX: Final = (
-    "<p>Talks to the <strong>embedded sandbox API</strong>: sample invitations on this machine. "
+    "<p>Connected to the <strong>embedded sandbox API</strong> with sample invitations on this machine. "
     "Nothing is sent to anyone, and no token is needed.</p>"
 )
 _UPSTREAM: Final = Template(
-    "<p>Talks to <strong>$upstream</strong>. Mutations are real: they send invitations to people.</p>"
+    "<p>Connected to <strong>$upstream</strong>. Mutations are real: they send invitations to people.</p>"
     '<label>Bearer token <input id="token" type="text" autocomplete="off" autocapitalize="off" spellcheck="false" '
     'placeholder="paste it here; it is never stored"></label>'
 )
@@ -55,8 +55,8 @@ _UPSTREAM: Final = Template(
 class GraphiQL:
     """The page at `graphql` and its assets at `graphiql/<version>/<file>`.
 
-    `upstream` is the URL of the REST API behind the gateway, of which the page shows origin and path;
-    with `sandbox` the page says instead that it talks to the embedded sandbox.
+    The page shows origin and path of `upstream`, the URL of the REST API; with `sandbox`, it says instead that it is
+    connected to the embedded sandbox.
     """
 
     def __init__(self, *, upstream: str, sandbox: bool) -> None:
@@ -68,7 +68,7 @@ class GraphiQL:
         )
 
     def page(self) -> Response:
-        """Answer with the HTML page; with a 503 and one line when the gateway was never built."""
+        """Return the HTML page, or a 503 if GraphiQL's files were not built."""
         headers = {**_SECURITY, "Cache-Control": "no-store", "Vary": "Accept"}
         if not self._built:
             text = "GraphiQL's files are missing. Install the gateway with pip (in a checkout: pip install -e .)."
@@ -76,11 +76,11 @@ class GraphiQL:
         return HTMLResponse(self._html, headers=headers)
 
     def routes(self) -> list[Route]:
-        """Give the routes of the page's assets, to be mounted beside the page."""
+        """Return the routes of the page's assets."""
         return [Route("/graphiql/{version}/{file}", self._asset)]
 
     async def _asset(self, request: Request) -> Response:
-        """Answer with one file, compressed as the client prefers; no other version's path ever shows this one's."""
+        """Return a file, compressed as the client prefers. The path of another version never returns this one's."""
         file = request.path_params["file"]
         if request.path_params["version"] != self._version or file not in _OURS | self._built:
             return PlainTextResponse("Not found", 404, _SECURITY)
@@ -94,7 +94,7 @@ class GraphiQL:
 
 
 class _InPieces(Response):
-    """Sends its body in pieces, each when the client has taken those before it; none is a copy."""
+    """Sends its body in pieces, each after the client has taken the one before; none is copied."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 (Starlette's own)
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -106,7 +106,7 @@ class _InPieces(Response):
 
 @cache
 def _content(file: str, coding: str) -> bytes:
-    """Return a file as it is sent, from memory: all files in all codings are 13 MB."""
+    """Return the content of a file, cached: all files in all codings take 13 MB."""
     if file in _OURS:
         return (_HERE / file).read_bytes()
     if coding == IDENTITY:
@@ -115,13 +115,13 @@ def _content(file: str, coding: str) -> bytes:
 
 
 def _shown(url: str) -> str:
-    """Give a URL's origin and path, without what could be a secret."""
+    """Return the origin and path of a URL, without user and password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _version() -> str:
-    """Name what the assets' path leads to: a digest of our own files and of the build's manifest."""
+    """Return the version in the assets' path: a digest of our own files and the build's manifest."""
     files = [*(_HERE / name for name in sorted(_OURS)), _ASSETS / "manifest.json"]
     content = b"".join(file.read_bytes() for file in files if file.is_file())
     return hashlib.sha256(content).hexdigest()[:16]

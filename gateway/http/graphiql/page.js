@@ -3,7 +3,7 @@
 const main = document.getElementById("graphiql");
 const sandbox = main.dataset.api === "sandbox";
 
-// Monaco's workers stand beside this file.
+// Monaco's workers are next to this file.
 globalThis.MonacoEnvironment = {
   getWorker(_, label) {
     const name = ["graphql", "json"].includes(label) ? label : "editor";
@@ -26,13 +26,13 @@ const invitation = `id
 
 const json = (value) => JSON.stringify(value, null, 2);
 
-// In front of a real API the required variables are absent: the gateway refuses what is sent by a press too many.
-const toType = (missing) => (sandbox ? "" : `# Type ${missing} below.\n`);
+// In front of a real API, required variables are missing: an accidental click is refused.
+const toFillIn = (missing) => (sandbox ? "" : `# Fill in ${missing} below.\n`);
 
-// One operation in each tab, so that the run button never has to ask which.
+// One operation per tab, so that the run button never asks which one.
 const examples = [
   {
-    query: `# Press the run button, or Ctrl-Enter.
+    query: `# Press the run button or Ctrl-Enter.
 query ListInvitations($first: Int, $after: String) {
   invitations(first: $first, after: $after) {
     nodes {
@@ -56,7 +56,7 @@ query ListInvitations($first: Int, $after: String) {
     variables: json({ first: 5, after: null }),
   },
   {
-    query: `${toType("inviter, invitee and message")}mutation CreateInvitation(
+    query: `${toFillIn("inviter, invitee and message")}mutation CreateInvitation(
   $input: CreateInvitationInput!
 ) {
   createInvitation(input: $input) {
@@ -75,7 +75,7 @@ query ListInvitations($first: Int, $after: String) {
     }),
   },
   {
-    query: `${toType("the id and what changes")}# Absent properties stay as they are,
+    query: `${toFillIn("the id and the changes")}# Absent properties stay unchanged,
 # null clears them.
 mutation UpdateInvitation(
   $input: UpdateInvitationInput!
@@ -96,7 +96,7 @@ mutation UpdateInvitation(
   },
 ];
 
-// The token lives in its input element only: GraphiQL never gets to see it, so it cannot store it.
+// The token stays in its input element: GraphiQL never sees it, so it cannot store it.
 function requestHeaders(typed) {
   const headers = new Headers({
     Accept: "application/graphql-response+json, application/json",
@@ -120,9 +120,9 @@ const isRounded = (value) =>
 
 async function fetcher({ query, variables, operationName }, { headers } = {}) {
   if (isRounded(variables)) {
-    return failure('A variable is an integer beyond 2^53, which a browser rounds: write it as a string, "…".');
+    return failure('A variable has an integer beyond 2^53, which browsers round. Write it as a string, "…".');
   }
-  // Just after a change of tabs GraphiQL still gives the name of the operation in the tab before.
+  // Just after a tab change, GraphiQL still passes the operation name of the previous tab.
   const named = operationName && new RegExp(`\\b(query|mutation)\\s+${operationName}\\b`).test(query);
   const response = await fetch(location.pathname, {
     method: "POST",
@@ -131,13 +131,13 @@ async function fetcher({ query, variables, operationName }, { headers } = {}) {
   });
   const text = await response.text();
   try {
-    return JSON.parse(text); // GraphiQL's own, exact for big integers, unlike response.json()
+    return JSON.parse(text); // GraphiQL's parser keeps big integers exact, unlike response.json()
   } catch {
-    return failure(`HTTP status ${response.status} without JSON: ${text.slice(0, 200)}`);
+    return failure(`HTTP status ${response.status}, not JSON: ${text.slice(0, 200)}`);
   }
 }
 
-// After a reload GraphiQL finds its tabs in the tab's storage; told to start with another text, it would add a tab.
+// After a reload, GraphiQL restores its tabs from the session storage; a different initial query would add a tab.
 const stored = JSON.parse(sessionStorage.getItem("graphiql:tabState"));
 const active = stored ? stored.tabs[stored.activeTabIndex] : examples[0];
 
@@ -150,6 +150,6 @@ globalThis.YogaGraphiQL.renderYogaGraphiQL(main, {
   initialVariables: active.variables ?? "",
   shouldPersistHeaders: false,
   showPersistHeadersSettings: false,
-  storage: sessionStorage, // what is typed survives a reload and goes with the tab
-  onEditQuery() {}, // otherwise the query is put into the page's address, and so into histories and access logs
+  storage: sessionStorage, // what you type survives a reload, and is gone when the tab is closed
+  onEditQuery() {}, // the default puts the query into the URL, and so into histories and access logs
 });
