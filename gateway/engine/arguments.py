@@ -17,10 +17,11 @@ from graphql import (
     Undefined,
     ValueNode,
     VariableNode,
+    coerce_input_literal,
+    coerce_input_value,
     is_input_type,
     type_from_ast,
 )
-from graphql.utilities import coerce_input_literal, coerce_input_value
 from strawberry.types.base import StrawberryList, StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
 from strawberry.types.lazy_type import LazyType

@@ -22,6 +22,7 @@ from graphql import (
 )
 
 from gateway.engine.errors import DocumentError, Formatter
+from gateway.engine.graphql_internals import has_too_many_tokens, is_aborted
 from gateway.engine.limits import Limits, document_refusals
 from gateway.engine.rules import validation_rules
 from gateway.errors import ErrorCode
@@ -89,7 +90,7 @@ class Reader:
             return _with_selections(parse(text, max_lexical_tokens=limits.tokens))
         except GraphQLSyntaxError as error:
             code = ErrorCode.GRAPHQL_PARSE_FAILED
-            if f" more than {limits.tokens} tokens." in error.message:
+            if has_too_many_tokens(error, limits.tokens):
                 code = ErrorCode.GRAPHQL_VALIDATION_FAILED
             raise self._error(text, [error], code) from None
 
@@ -97,7 +98,7 @@ class Reader:
         errors = validate(self._schema, root, self._rules, self._limits.errors, self._hide_suggestions)
         limit = self._limits.comparisons
         why = f"The document repeats too many fields: comparing them may take at most {limit} steps."
-        return [GraphQLError(why) if error.message == "Validation aborted." else error for error in errors]
+        return [GraphQLError(why) if is_aborted(error) else error for error in errors]
 
     def _choose(self, text: str, root: DocumentNode, name: str | None) -> OperationDefinitionNode:
         operations = [node for node in root.definitions if isinstance(node, OperationDefinitionNode)]

@@ -11,12 +11,11 @@ from itertools import islice
 from graphql import GraphQLError, GraphQLSchema, Lexer, Source, TokenKind
 from graphql.pyutils import inspect
 
+from gateway.engine.graphql_internals import LEXICAL, LEXICAL_IN_DOUBT, SUGGESTION
+
 _LITERAL = re.compile(r'"""(?:\\"""|.)*?"""|"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 _QUOTED = re.compile(r"'[^']*'")
-_SUGGESTION = re.compile(r" Did you mean [^?]*\?")
-_LEXICAL = re.compile(r"((?:Block)?String|escape sequence):? '.*'\.$", re.DOTALL)
-_LEXICAL_IN_DOUBT = re.compile(r"(Name|Int|Float|character):? '.*'\.$", re.DOTALL)
 _SHORT = 4
 """Strings below this length are hidden in quotes only: elsewhere they would be taken for parts of words."""
 _BUILT_IN = frozenset({"Boolean", "Float", "ID", "Int", "String"})
@@ -50,8 +49,7 @@ class Redactor:
                 message = message.replace(form, hidden)
         message = _LITERAL.sub('"…"', message)
         if self._types:
-            # One is made without the schema's help: "Did you mean 'field { ... }'?"
-            message = _hide(_SUGGESTION.sub("", message), self._types)
+            message = _hide(SUGGESTION.sub("", message), self._types)
         if self._names:
             message = _QUOTED.sub(lambda quoted: _hide(quoted[0], self._names), message)
         return message
@@ -62,10 +60,10 @@ def redact_syntax_error(error: GraphQLError) -> str:
 
     After a quotation mark, a name may be a word of a text with an unescaped quotation mark in it.
     """
-    message = _LEXICAL.sub(r"\1.", error.message)
+    message = LEXICAL.sub(r"\1.", error.message)
     (position,) = error.positions or (0,)
     if error.source and '"' in error.source.body[:position]:
-        message = _LEXICAL_IN_DOUBT.sub(r"\1.", message)
+        message = LEXICAL_IN_DOUBT.sub(r"\1.", message)
     return message
 
 

@@ -1,0 +1,103 @@
+"""What the engine relies on in graphql-core although it is not documented."""
+
+import re
+
+import pytest
+from graphql import (
+    ExecutionResult,
+    FieldNode,
+    GraphQLError,
+    GraphQLSyntaxError,
+    OverlappingFieldsCanBeMergedRule,
+    ValidationRule,
+    ValuesOfCorrectTypeRule,
+    VariableNode,
+    build_schema,
+    execute,
+    parse,
+    specified_rules,
+    validate,
+)
+
+from gateway.engine.graphql_internals import (
+    LEXICAL,
+    LEXICAL_IN_DOUBT,
+    SUGGESTION,
+    LocatedValues,
+    bounded_merge_rule,
+    has_too_many_tokens,
+    is_aborted,
+)
+
+SCHEMA = build_schema(
+    "type Query { item(id: ID, ids: [ID]): Query, colour: Int, argument(id: Int!): Int, resolver: Int }"
+)
+
+
+def errors(text: str, *rules: type[ValidationRule]) -> list[GraphQLError]:
+    return validate(SCHEMA, parse(text), rules)
+
+
+def syntax_error(text: str, max_tokens: int | None = None) -> GraphQLError:
+    with pytest.raises(GraphQLSyntaxError) as caught:
+        parse(text, max_lexical_tokens=max_tokens)
+    return caught.value
+
+
+def test_the_two_rules_that_are_replaced_are_among_those_that_graphql_core_applies() -> None:
+    assert {OverlappingFieldsCanBeMergedRule, ValuesOfCorrectTypeRule} <= set(specified_rules)
+
+
+def test_a_document_of_too_many_tokens_is_told_from_other_syntax_errors() -> None:
+    assert has_too_many_tokens(syntax_error("{ a b }", 3), 3)
+    assert not has_too_many_tokens(syntax_error("{ a b", 9), 9)
+
+
+def test_comparing_fields_ends_with_the_budget_and_the_error_is_told_from_others() -> None:
+    text = "{ " + "colour " * 20 + "}"
+    assert errors(text, bounded_merge_rule(100_000)) == []
+    (error,) = errors(text, bounded_merge_rule(10))
+    assert is_aborted(error)
+    (error,) = errors("{ a: colour a: item { colour } }", bounded_merge_rule(100))
+    assert not is_aborted(error)
+
+
+def test_a_wrong_literal_is_located_where_graphql_core_does_not_say_where_it_is() -> None:
+    text = "{ item(ids: [1, [2]]) { colour } }"
+    (unlocated,) = errors(text, ValuesOfCorrectTypeRule)
+    assert not unlocated.locations, "graphql-core locates it by itself: the rule of our own can go"
+    (error,) = errors(text, LocatedValues)
+    assert error.message == unlocated.message
+    assert [(it.line, it.column) for it in error.locations or ()] == [(1, 17)]
+
+
+def test_suggestions_are_hidden_but_for_one_that_its_words_tell() -> None:
+    (error,) = validate(SCHEMA, parse("{ color }"))
+    assert SUGGESTION.sub("", error.message) == "Cannot query field 'color' on type 'Query'."
+    (error,) = validate(SCHEMA, parse("{ item }"), hide_suggestions=True)
+    assert "Did you mean 'item { ... }'?" in error.message
+    assert "Did you mean" not in SUGGESTION.sub("", error.message)
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden", "message"),
+    [
+        ('{ item(id: 1 "secret") }', LEXICAL, "Syntax Error: Expected Name, found String."),
+        ('{ item(id: 1 """secret""") }', LEXICAL, "Syntax Error: Expected Name, found BlockString."),
+        (r'{ item(id: "secret\u00") }', LEXICAL, "Syntax Error: Invalid Unicode escape sequence."),
+        ('{ item(id: "a") } secret', LEXICAL_IN_DOUBT, "Syntax Error: Unexpected Name."),
+        ('{ item(id: "a"123) }', LEXICAL_IN_DOUBT, "Syntax Error: Expected Name, found Int."),
+        ('{ item(id: "a"?) }', LEXICAL_IN_DOUBT, "Syntax Error: Unexpected character."),
+    ],
+)
+def test_what_a_syntax_error_quotes_of_a_text_is_cut_off(text: str, hidden: re.Pattern[str], message: str) -> None:
+    error = syntax_error(text)
+    assert hidden.sub(r"\1.", error.message) == message
+
+
+def test_an_argument_that_does_not_coerce_blames_itself_and_a_resolver_that_fails_blames_its_field() -> None:
+    text = "query($id: Int = 1) { argument(id: $id) resolver }"
+    result = execute(SCHEMA, parse(text), {"resolver": lambda _: 1 / 0}, variable_values={"id": None})
+    assert isinstance(result, ExecutionResult)
+    kinds = [[type(node) for node in error.nodes or ()] for error in result.errors or ()]
+    assert kinds == [[VariableNode], [FieldNode]]
