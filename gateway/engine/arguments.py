@@ -1,8 +1,8 @@
 """Functions that make a resolver's arguments from the variables of a request."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
+import strawberry
 from graphql import (
     FieldNode,
     GraphQLField,
@@ -22,16 +22,11 @@ from graphql import (
     is_input_type,
     type_from_ast,
 )
-from strawberry.types.base import StrawberryList, StrawberryMaybe, StrawberryOptional
 from strawberry.types.field import StrawberryField
-from strawberry.types.lazy_type import LazyType
-from strawberry.types.maybe import Some
 
 from gateway.engine.inputs import InputCompiler, wrong
 from gateway.engine.selections import NotCompiledError
-
-if TYPE_CHECKING:
-    import strawberry
+from gateway.engine.strawberry_internals import StrawberryList, StrawberryMaybe, StrawberryOptional, arguments_of
 
 Variables = Mapping[str, object]
 Source = Callable[[Variables], object]
@@ -44,13 +39,13 @@ class ArgumentCompiler:
 
     def __init__(
         self,
-        schema: "strawberry.Schema",
+        schema: strawberry.Schema,
         core: GraphQLSchema,
         operation: OperationDefinitionNode,
         inputs: InputCompiler,
     ) -> None:
+        self._strawberry = schema
         self._schema = core
-        self._name_of = schema.config.name_converter.from_argument
         self._inputs = inputs
         self._definitions = {it.variable.name.value: it for it in operation.variable_definitions or ()}
         self._unused = set(self._definitions)
@@ -61,14 +56,13 @@ class ArgumentCompiler:
         """Make the function that gives a resolver's keyword arguments; raises NotCompiledError."""
         values = {argument.name.value: argument.value for argument in node.arguments or ()}
         sources: list[tuple[str, Source]] = []
-        for argument in resolved.arguments:
-            name = self._name_of(argument)
+        for name, python_name, annotation in arguments_of(self._strawberry, resolved):
             defined = field.args[name]
-            default = self._inputs.default(defined, argument.type)
+            default = self._inputs.default(defined, annotation)
             if name in values:
-                sources.append((argument.python_name, self._source(values[name], defined.type, argument.type, default)))
+                sources.append((python_name, self._source(values[name], defined.type, annotation, default)))
             elif default:
-                sources.append((argument.python_name, _supplied(default)))
+                sources.append((python_name, _supplied(default)))
 
         def arguments(variables: Variables) -> dict[str, object]:
             made = {}
@@ -109,11 +103,11 @@ class ArgumentCompiler:
     def _composed(self, node: ValueNode, type_: GraphQLInputType, annotation: object) -> Source:
         if isinstance(type_, GraphQLNonNull):
             return self._composed(node, type_.of_type, annotation)
-        if isinstance(annotation, LazyType):
+        if isinstance(annotation, strawberry.LazyType):
             return self._composed(node, type_, annotation.resolve_type())
         if isinstance(annotation, StrawberryMaybe):
             inner = self._composed(node, type_, annotation.of_type)
-            return lambda variables: Some(inner(variables))
+            return lambda variables: strawberry.Some(inner(variables))
         if isinstance(annotation, StrawberryOptional):
             return self._composed(node, type_, annotation.of_type)
         if (

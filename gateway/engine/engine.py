@@ -10,6 +10,7 @@ from gateway.engine.document import Reader
 from gateway.engine.errors import DocumentError, Formatter
 from gateway.engine.limits import Limits
 from gateway.engine.operation import Operation, Runner
+from gateway.engine.strawberry_internals import core_schema
 from gateway.errors import ErrorCode
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ class Engine:
         introspection: bool = True,
         limits: Limits = Limits(),  # noqa: B008  # it is immutable
     ) -> None:
-        # Strawberry has no public way to the graphql-core schema that it builds; its own modules reach it like this.
-        core = schema._schema  # noqa: SLF001
+        core = core_schema(schema)
         self._limits = limits
         self._formatter = Formatter(core, limits, introspection=introspection)
         self._reader = Reader(core, self._formatter, limits, introspection=introspection)

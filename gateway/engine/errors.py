@@ -4,10 +4,10 @@ import logging
 from collections.abc import Mapping, Sequence
 
 from graphql import FieldNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError
-from strawberry.exceptions import StrawberryInputCoercionError
 
 from gateway.engine.limits import Limits
 from gateway.engine.redact import Redactor, SchemaNames, redact_syntax_error
+from gateway.engine.strawberry_internals import StrawberryInputCoercionError
 from gateway.errors import ErrorCode, GatewayError, Outcome
 from gateway.telemetry import log_bug
 

@@ -6,10 +6,11 @@ graphql-core then, before any resolver has run.
 """
 
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass
+from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
+import strawberry
 from graphql import (
     GraphQLArgument,
     GraphQLEnumType,
@@ -23,20 +24,15 @@ from graphql import (
 )
 from strawberry.exceptions import StrawberryGraphQLError
 from strawberry.relay import GlobalID
-from strawberry.types.arguments import convert_argument
-from strawberry.types.base import (
+
+from gateway.engine.selections import NotCompiledError
+from gateway.engine.strawberry_internals import (
     StrawberryList,
     StrawberryMaybe,
     StrawberryOptional,
-    get_object_definition,
+    converter,
+    input_fields,
 )
-from strawberry.types.lazy_type import LazyType
-from strawberry.types.maybe import Some
-
-from gateway.engine.selections import NotCompiledError
-
-if TYPE_CHECKING:
-    import strawberry
 
 Convert = Callable[[object], object]
 
@@ -44,14 +40,14 @@ Convert = Callable[[object], object]
 class InputCompiler:
     """Makes a function for each pair of a GraphQL type and the Strawberry type that it came from."""
 
-    def __init__(self, schema: "strawberry.Schema") -> None:
-        self._config = schema.config
-        self._scalars = schema.schema_converter.scalar_registry
+    def __init__(self, schema: strawberry.Schema) -> None:
+        self._schema = schema
+        self._convert = converter(schema)
         self._objects: dict[tuple[str, type], Convert] = {}
 
     def value(self, type_: GraphQLInputType, annotation: object) -> Convert:
         """Make the function that converts a value of variables; raises NotCompiledError."""
-        if isinstance(annotation, LazyType):
+        if isinstance(annotation, strawberry.LazyType):
             return self.value(type_, annotation.resolve_type())
         if isinstance(annotation, StrawberryMaybe):
             return _maybe(
@@ -71,7 +67,7 @@ class InputCompiler:
         """
 
         def convert() -> object:
-            return convert_argument(coerced, annotation, self._scalars, self._config)  # type: ignore[arg-type]
+            return self._convert(coerced, annotation)
 
         try:
             value = convert()
@@ -117,23 +113,19 @@ class InputCompiler:
 
     def describe(self, type_: GraphQLInputObjectType, class_: type) -> "InputObject":
         """Tell how an input is built; raises NotCompiledError."""
-        definition = get_object_definition(class_)
-        if definition is None or definition.from_input or definition.is_one_of or type_.is_one_of:
+        if type_.is_one_of:
             raise NotCompiledError
         described = InputObject(class_, {}, {})
-        for field in definition.fields:
-            name = self._config.name_converter.from_field(field)
+        for name, python_name, annotation, has_default in input_fields(self._schema, class_):
             graphql_field = type_.fields.get(name)
-            has_default = field.default_value is not MISSING or field.default_factory is not MISSING
             if graphql_field:
-                annotation = field.resolve_type(type_definition=definition)
-                described.fields[name] = InputField(field.python_name, graphql_field.type, annotation)
+                described.fields[name] = InputField(python_name, graphql_field.type, annotation)
                 supply = self.default(graphql_field, annotation)
                 if supply is not None:
-                    described.absent[field.python_name] = supply
+                    described.absent[python_name] = supply
                     continue
             if not has_default:
-                described.absent[field.python_name] = _nothing
+                described.absent[python_name] = _nothing
         return described
 
     def default(self, defined: GraphQLArgument | GraphQLInputField, annotation: object) -> Callable[[], object] | None:
@@ -174,7 +166,7 @@ def _nothing() -> None:
 
 def _maybe(inner: Convert, *, nullable: bool) -> Convert:
     # Strawberry refuses null for `Maybe[T]`, and takes it for `Maybe[T | None]`.
-    return lambda value: Some(inner(value)) if nullable or value is not None else wrong()
+    return lambda value: strawberry.Some(inner(value)) if nullable or value is not None else wrong()
 
 
 def _list(item: Convert) -> Convert:

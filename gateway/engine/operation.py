@@ -6,7 +6,6 @@ from inspect import isawaitable
 from typing import TYPE_CHECKING, Literal
 
 from graphql import GraphQLError, GraphQLSchema, OperationType, execute
-from strawberry.execution import optimized_is_awaitable
 
 from gateway.engine.document import Document
 from gateway.engine.errors import Formatter
@@ -15,6 +14,7 @@ from gateway.engine.plan import Plan, compile_plan
 from gateway.engine.replay import Record, Replay
 from gateway.engine.result import Result
 from gateway.engine.size import is_larger, multiplies
+from gateway.engine.strawberry_internals import executor_class, is_awaitable
 from gateway.errors import ErrorCode, without_frames
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class Runner:
             document.operation.name.value if document.operation.name else None,
             max_coercion_errors=self.limits.errors,
             middleware=[Replay(record)] if record else None,
-            executor_class=self.strawberry.execution_context_class,
-            is_awaitable=optimized_is_awaitable,  # type: ignore[arg-type]  # it is a TypeGuard that does not say so
+            executor_class=executor_class(self.strawberry),
+            is_awaitable=is_awaitable,  # type: ignore[arg-type]  # it is a TypeGuard that does not say so
             hide_suggestions=self.hide_suggestions,
             operation_extensions=None,
         )

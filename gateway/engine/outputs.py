@@ -20,13 +20,11 @@ from graphql import (
     GraphQLScalarType,
     Undefined,
 )
-from strawberry.execution import optimized_is_awaitable
 from strawberry.types.field import StrawberryField
 
 from gateway.engine.selections import NotCompiledError, Selections
+from gateway.engine.strawberry_internals import definition_of, is_awaitable, resolver_of
 
-DEFINITION = "strawberry-definition"
-"""The key in the `extensions` of graphql-core's types and fields under which Strawberry's own stand."""
 Shape = Callable[[object], object]
 _WRONG = {
     # The type must be exact: a bool is an int, and a str can be an enum.
@@ -114,7 +112,7 @@ class OutputCompiler:
                 items.append(f"{key!r}: {type_.name!r}")
                 continue
             field = type_.fields[same[0].name.value]
-            resolved = self._resolved(field.extensions.get(DEFINITION))
+            resolved = self._resolved(definition_of(field))
             is_looked_at = is_looked_at or resolved.startswith("v.")
             lines.append(f"a{number} = {resolved}")
             lines += self._value(f"a{number}", field.type, same)
@@ -124,18 +122,15 @@ class OutputCompiler:
             lines.insert(0, "if is_no_value(v): wrong()")
         return self._function([*lines, f"return {{{', '.join(items)}}}"])
 
-    def _resolved(self, field: object) -> str:
+    def _resolved(self, field: StrawberryField) -> str:
         """Write the expression that resolves a field of `v` as Strawberry would."""
-        if not isinstance(field, StrawberryField) or field.extensions or field.arguments:
+        resolver = resolver_of(field)
+        if field.arguments or (resolver and (resolver.is_async or resolver.info)):
             raise NotCompiledError
-        resolver = field.base_resolver
         if resolver is None:
             return self._attribute(field)
-        if resolver.is_async or resolver.info_parameter:
-            raise NotCompiledError
-        parameters = {it.name for it in (resolver.parent_parameter, resolver.root_parameter) if it}
-        arguments = ["v"] * bool(resolver.self_parameter) + [f"{name}=v" for name in sorted(parameters)]
-        return f"{self._constant(resolver.wrapped_func)}({', '.join(arguments)})"
+        arguments = ["v"] * resolver.self + [f"{name}=v" for name in sorted(resolver.parents)]
+        return f"{self._constant(resolver.function)}({', '.join(arguments)})"
 
     def _attribute(self, field: StrawberryField) -> str:
         name = field.python_name
@@ -145,7 +140,7 @@ class OutputCompiler:
 
 
 def _is_no_value(value: object) -> bool:
-    return value is None or value is Undefined or isinstance(value, Exception) or optimized_is_awaitable(value)
+    return value is None or value is Undefined or isinstance(value, Exception) or is_awaitable(value)
 
 
 def _wrong() -> NoReturn:

@@ -8,28 +8,29 @@ already returned or raised, so that none of them runs twice for one field.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from inspect import isasyncgenfunction
 from typing import TYPE_CHECKING, cast
 
 from graphql import FieldNode, FragmentDefinitionNode, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, OperationType
-from strawberry.execution import optimized_is_awaitable
-from strawberry.types.field import StrawberryField
+from graphql.pyutils import Path
 
 from gateway.engine.arguments import ArgumentCompiler, Variables
 from gateway.engine.document import Document
 from gateway.engine.errors import logger
-from gateway.engine.info import FieldPosition, ResolveInfo
 from gateway.engine.inputs import InputCompiler
-from gateway.engine.outputs import DEFINITION, OutputCompiler, Shape
+from gateway.engine.outputs import OutputCompiler, Shape
 from gateway.engine.replay import Record
 from gateway.engine.selections import NotCompiledError, Selections
+from gateway.engine.strawberry_internals import (
+    Arguments,
+    definition_of,
+    has_exception_handlers,
+    is_awaitable,
+    root_call,
+)
 from gateway.telemetry import log_bug
 
 if TYPE_CHECKING:
     import strawberry
-    from graphql import GraphQLResolveInfo
-
-Arguments = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class _Field:
 
     key: str
     arguments: Callable[[Variables], Arguments]
-    call: Callable[[Arguments, Variables, object], object]
+    call: Callable[[Arguments, object], object]
     shape: Shape
 
 
@@ -59,17 +60,15 @@ class Plan:
         except Exception:  # noqa: BLE001  # graphql-core tells which
             return Record()
         run = self._one_by_one if self.in_order else self._side_by_side
-        return await run(arguments, variables, context)
+        return await run(arguments, context)
 
-    async def _one_by_one(
-        self, arguments: list[Arguments], variables: Variables, context: object
-    ) -> dict[str, object] | Record:
+    async def _one_by_one(self, arguments: list[Arguments], context: object) -> dict[str, object] | Record:
         data: dict[str, object] = {}
         returned: dict[str, object] = {}
         for field, given in zip(self.fields, arguments, strict=True):
             try:
-                value = field.call(given, variables, context)
-                if optimized_is_awaitable(value):
+                value = field.call(given, context)
+                if is_awaitable(value):
                     value = await cast("Awaitable[object]", value)
             except Exception as error:  # noqa: BLE001  # graphql-core reports it
                 return Record(returned, {field.key: error})
@@ -80,18 +79,16 @@ class Plan:
                 return Record(returned)
         return data
 
-    async def _side_by_side(
-        self, arguments: list[Arguments], variables: Variables, context: object
-    ) -> dict[str, object] | Record:
+    async def _side_by_side(self, arguments: list[Arguments], context: object) -> dict[str, object] | Record:
         record = Record()
         pending: dict[str, Awaitable[object]] = {}
         for field, given in zip(self.fields, arguments, strict=True):
             try:
-                value = field.call(given, variables, context)
+                value = field.call(given, context)
             except Exception as error:  # noqa: BLE001  # graphql-core reports it
                 record.raised[field.key] = error
                 continue
-            if optimized_is_awaitable(value):
+            if is_awaitable(value):
                 pending[field.key] = cast("Awaitable[object]", value)
             else:
                 record.returned[field.key] = value
@@ -142,7 +139,7 @@ class _Compiler:
         operation = self._operation
         root_type = self._core.get_root_type(operation.operation)
         variable_fragments = any(fragment.variable_definitions for fragment in self._fragments.values())
-        if root_type is None or operation.directives or variable_fragments or self._schema.exception_handlers:
+        if root_type is None or operation.directives or variable_fragments or has_exception_handlers(self._schema):
             raise NotCompiledError
         selected = self._selections.collect(root_type, [operation.selection_set])
         serial = operation.operation is OperationType.MUTATION
@@ -166,34 +163,8 @@ class _Compiler:
             type_name = root_type.name
             return lambda _: _Field(key, lambda _: {}, lambda *_: type_name, lambda value: value)
         field = root_type.fields.get(name)
-        resolved = field.extensions.get(DEFINITION) if field else None
-        if field is None or not isinstance(resolved, StrawberryField) or resolved.extensions:
-            raise NotCompiledError
-        position = FieldPosition(key, nodes, field, root_type, self._core, self._fragments, self._operation)
-        call = self._call(resolved, position)
+        resolved = definition_of(field)
+        call = root_call(self._schema, resolved, Path(None, key, root_type.name))
         arguments = self._arguments.field(field, resolved, nodes[0])
         shape = self._outputs.add(field.type, nodes)
         return lambda find: _Field(key, arguments, call, find(shape))
-
-    def _call(
-        self, resolved: StrawberryField, position: FieldPosition
-    ) -> Callable[[Arguments, Variables, object], object]:
-        """Make the function that calls a root resolver as Strawberry does; the root value is None."""
-        resolver = resolved.base_resolver
-        if resolver is None or not callable(resolver.wrapped_func) or isasyncgenfunction(resolver.wrapped_func):
-            raise NotCompiledError
-        function = resolver.wrapped_func
-        parents = [it.name for it in (resolver.parent_parameter, resolver.root_parameter) if it]
-        constant: Arguments = dict.fromkeys(parents)
-        positional = (None,) if resolver.self_parameter else ()
-        info_name = resolver.info_parameter.name if resolver.info_parameter else None
-        info_class = self._schema.config.info_class
-
-        def call(arguments: Arguments, variables: Variables, context: object) -> object:
-            arguments.update(constant)
-            if info_name:
-                raw = cast("GraphQLResolveInfo[object]", ResolveInfo(position, variables, context))
-                arguments[info_name] = info_class(_raw_info=raw, _field=resolved)
-            return function(*positional, **arguments)
-
-        return call

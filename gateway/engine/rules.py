@@ -8,11 +8,10 @@ from graphql import (
     ValuesOfCorrectTypeRule,
     specified_rules,
 )
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.engine.graphql_internals import LocatedValues, bounded_merge_rule
 from gateway.engine.limits import Limits
+from gateway.engine.strawberry_internals import MaybeNullValidationRule, OneOfInputValidationRule
 
 
 def validation_rules(limits: Limits, *, introspection: bool) -> list[type[ValidationRule]]:

@@ -1,11 +1,10 @@
 """Custom scalars: 64-bit integers and dates."""
 
 from datetime import UTC, datetime, timedelta
-from typing import NewType
+from typing import Any, NewType
 
 import strawberry
 from graphql import GraphQLError, IntValueNode, StringValueNode, ValueNode
-from strawberry.types.scalar import ScalarDefinition
 
 from gateway.invitations import INT64_MAX, INT64_MIN, parse_int64
 
@@ -53,7 +52,7 @@ def date_time(milliseconds: int | None) -> DateTime | None:
     return DateTime(moment.isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z")
 
 
-SCALARS: dict[object, ScalarDefinition] = {
+SCALARS: dict[object, Any] = {
     Int64: strawberry.scalar(
         name="Int64",
         description=(

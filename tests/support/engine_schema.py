@@ -184,8 +184,7 @@ class Calls:
 
     def answer_now(self, info: "Info", **arguments: object) -> object:
         key = str(info.path.key)
-        known = (info.field_name, info.variable_values, info.selected_fields, info.python_name, info.query is None)
-        self.made.append((key, repr(known), repr(arguments)))
+        self.made.append((key, info.python_name, repr(arguments)))
         return self.outcomes.answer(key, info.python_name)
 
 

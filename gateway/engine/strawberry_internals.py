@@ -1,0 +1,164 @@
+"""All that is used of Strawberry beyond its documentation: it tells how to define a schema, and not how to read one.
+
+`tests/libraries/test_strawberry.py` says what breaks with each name when a new version changes it.
+"""
+
+from collections.abc import Callable
+from dataclasses import MISSING
+from inspect import isasyncgenfunction
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from graphql import GraphQLField, GraphQLSchema
+from graphql.pyutils import Path
+from strawberry.exceptions import StrawberryInputCoercionError  # what inputs of the client raise
+from strawberry.execution import optimized_is_awaitable as is_awaitable  # what Strawberry gives to graphql-core
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule  # added to graphql-core's rules
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule  # added, too
+from strawberry.types.arguments import convert_argument
+from strawberry.types.base import StrawberryList, StrawberryMaybe, StrawberryOptional, get_object_definition
+from strawberry.types.field import StrawberryField
+
+from gateway.engine.selections import NotCompiledError
+
+if TYPE_CHECKING:
+    import strawberry
+    from graphql import Executor, GraphQLResolveInfo
+
+__all__ = [
+    "MaybeNullValidationRule",
+    "OneOfInputValidationRule",
+    "StrawberryInputCoercionError",
+    "StrawberryList",
+    "StrawberryMaybe",
+    "StrawberryOptional",
+    "is_awaitable",
+]
+
+Arguments = dict[str, object]
+
+
+def core_schema(schema: "strawberry.Schema") -> GraphQLSchema:
+    """Return the graphql-core schema that Strawberry builds: the only way to run one's own engine on it."""
+    return schema._schema  # noqa: SLF001
+
+
+def executor_class(schema: "strawberry.Schema") -> "type[Executor[Any]]":
+    """Return the class with which Strawberry has graphql-core execute."""
+    return schema.execution_context_class
+
+
+def has_exception_handlers(schema: "strawberry.Schema") -> bool:
+    """Tell whether exceptions of resolvers can become answers."""
+    return bool(schema.exception_handlers)
+
+
+def definition_of(field: GraphQLField | None) -> StrawberryField:
+    """Return the Strawberry field that a graphql-core field was made from. Raises NotCompiledError."""
+    found = field and field.extensions.get("strawberry-definition")
+    if not isinstance(found, StrawberryField) or found.extensions:
+        raise NotCompiledError
+    return found
+
+
+class Argument(NamedTuple):
+    """A resolver's argument: its name in GraphQL and in Python, and its Strawberry type."""
+
+    name: str
+    python_name: str
+    annotation: object
+
+
+def arguments_of(schema: "strawberry.Schema", field: StrawberryField) -> list[Argument]:
+    """Return the arguments of a field."""
+    name = schema.config.name_converter.from_argument
+    return [Argument(name(it), it.python_name, it.type) for it in field.arguments]
+
+
+class InputField(NamedTuple):
+    """A field of an input: its name in GraphQL and in Python, its Strawberry type, and if its class has a default."""
+
+    name: str
+    python_name: str
+    annotation: object
+    has_default: bool
+
+
+def input_fields(schema: "strawberry.Schema", class_: type) -> list[InputField]:
+    """Return the fields of an input, which is built by calling its class. Raises NotCompiledError."""
+    definition = get_object_definition(class_)
+    if definition is None or definition.from_input or definition.is_one_of:
+        raise NotCompiledError
+    name = schema.config.name_converter.from_field
+    return [
+        InputField(
+            name(it),
+            it.python_name,
+            it.resolve_type(type_definition=definition),
+            it.default_value is not MISSING or it.default_factory is not MISSING,
+        )
+        for it in definition.fields
+    ]
+
+
+def converter(schema: "strawberry.Schema") -> Callable[[object, object], object]:
+    """Return what makes an argument of a value that graphql-core has coerced, and of its Strawberry type."""
+    scalars, config = schema.schema_converter.scalar_registry, schema.config
+    return lambda value, annotation: convert_argument(value, annotation, scalars, config)  # type: ignore[arg-type]
+
+
+class Resolver(NamedTuple):
+    """The function behind a field, and which of its parameters are no arguments of the field."""
+
+    function: Callable[..., object]
+    is_async: bool
+    self: bool
+    parents: set[str]
+    info: str | None
+
+
+def resolver_of(field: StrawberryField) -> Resolver | None:
+    """Return a field's resolver, or None for a field that is an attribute. Raises NotCompiledError."""
+    it = field.base_resolver
+    if it is None:
+        return None
+    if not callable(it.wrapped_func) or isasyncgenfunction(it.wrapped_func):
+        raise NotCompiledError
+    parents = {parameter.name for parameter in (it.parent_parameter, it.root_parameter) if parameter}
+    info = it.info_parameter.name if it.info_parameter else None
+    return Resolver(it.wrapped_func, it.is_async, bool(it.self_parameter), parents, info)
+
+
+class ResolveInfo:
+    """Stands for graphql-core's `GraphQLResolveInfo` under a resolver's `strawberry.Info`.
+
+    Ours use its `context` only. `path`, which is the same at each run, tells fields of one name apart.
+    """
+
+    __slots__ = ("context", "path")
+
+    def __init__(self, context: object, path: Path) -> None:
+        self.context = context
+        self.path = path
+
+
+def root_call(schema: "strawberry.Schema", field: StrawberryField, path: Path) -> Callable[[Arguments, object], object]:
+    """Make the function that calls a root resolver as Strawberry does, with a context; the root value is None.
+
+    Raises NotCompiledError.
+    """
+    resolver = resolver_of(field)
+    if resolver is None:
+        raise NotCompiledError
+    function, info_name = resolver.function, resolver.info
+    constant: Arguments = dict.fromkeys(resolver.parents)
+    positional = (None,) if resolver.self else ()
+    info_class = schema.config.info_class
+
+    def call(arguments: Arguments, context: object) -> object:
+        arguments.update(constant)
+        if info_name:
+            raw = cast("GraphQLResolveInfo[object]", ResolveInfo(context, path))
+            arguments[info_name] = info_class(_raw_info=raw, _field=field)
+        return function(*positional, **arguments)
+
+    return call
