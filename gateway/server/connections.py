@@ -5,11 +5,11 @@ import logging
 from typing import Any
 
 import msgspec
-from uvicorn.server import ServerState
 
 from gateway.errors import ErrorCode, Outcome
 from gateway.server.descriptors import REFUSALS
 from gateway.server.protocol import HttpProtocol
+from gateway.server.uvicorn_internals import ServerState
 
 LINGER = 2.0
 """Seconds that a rejected client has to read its response."""

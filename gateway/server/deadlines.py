@@ -3,7 +3,7 @@
 import asyncio
 from typing import ClassVar
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from gateway.server.uvicorn_internals import HttpToolsProtocol
 
 MIN_WRITTEN = 65_536
 """Minimum bytes of a large response that a client must read in each `WRITE_TIME`: 2 KB/s."""
@@ -33,7 +33,7 @@ class DeadlineProtocol(HttpToolsProtocol):
         """Cancel all timeouts."""
         super().connection_lost(exc)
         self.unlimit_request()
-        self._unset_keepalive_if_required()
+        self.stop_keep_alive()
         self._stop_watching()
 
     def pause_writing(self) -> None:

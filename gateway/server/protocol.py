@@ -10,12 +10,12 @@ from http import HTTPStatus
 from typing import cast
 
 import httptools
-from uvicorn.protocols.http.flow_control import FlowControl
 
 from gateway.http.request import HANG_UP
 from gateway.server.deadlines import DeadlineProtocol
 from gateway.server.head import BadHead, check_head
 from gateway.server.pieces import Pieces
+from gateway.server.uvicorn_internals import FlowControl
 from gateway.server.writer import Writer
 
 MAX_HEAD = 65_536
@@ -93,7 +93,7 @@ class HttpProtocol(DeadlineProtocol):
             raise _NO_HTTP  # httptools found two requests in a piece: answer the first
         self._whole = False
         if self.timeout_keep_alive_task is not None:
-            self._unset_keepalive_if_required()
+            self.stop_keep_alive()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -151,7 +151,7 @@ class HttpProtocol(DeadlineProtocol):
 
     def _parse(self) -> None:
         """Parse up to the end of a request that has to be answered, and keep the rest."""
-        self._unset_keepalive_if_required()
+        self.stop_keep_alive()
         pieces = MAX_PIECES
         try:
             while self._pieces and not (self._whole and self._is_answering()):

@@ -11,12 +11,12 @@ from typing import cast
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.config import STARTUP_FAILURE
 
 from gateway.server.connections import BoundedConnections
 from gateway.server.descriptors import client_connections, tell_limit
 from gateway.server.shutdown import Server
 from gateway.server.signals import handle_signals
+from gateway.server.uvicorn_internals import STARTUP_FAILURE
 from gateway.server.workers import Workers, leave_with_parent
 from gateway.settings import Settings
 from gateway.telemetry import configure_logging, log_bug

@@ -7,9 +7,9 @@ import socket
 import threading
 
 from uvicorn import Config
-from uvicorn.supervisors import Multiprocess
 
 from gateway.server.signals import IGNORED, SHUTDOWN
+from gateway.server.uvicorn_internals import Multiprocess
 
 
 class Workers(Multiprocess):

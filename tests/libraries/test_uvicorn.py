@@ -1,0 +1,240 @@
+"""What the server relies on in uvicorn although it is not documented."""
+
+import asyncio
+import inspect
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.supervisors import multiprocess
+
+from gateway.server import uvicorn_internals as internals
+from gateway.server.deadlines import DeadlineProtocol
+from gateway.server.protocol import HttpProtocol, _Flow
+from gateway.server.shutdown import Server
+from gateway.server.workers import Workers
+
+EXTENDED = {
+    DeadlineProtocol: "connection_made connection_lost pause_writing resume_writing timeout_keep_alive_handler",
+    HttpProtocol: "connection_made data_received eof_received connection_lost on_message_begin on_headers_complete "
+    "on_body on_message_complete on_response_complete",
+    _Flow: "resume_reading",
+    Server: "shutdown",
+    Workers: "terminate_all join_all handle_int",
+}
+"""Methods that uvicorn calls, and that are replaced or extended."""
+CYCLE = ("keep_alive", "scope", "message_event", "response_complete", "disconnected")
+
+
+class FakeTransport(asyncio.Transport):
+    """A connection's transport that keeps what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written: list[bytes] = []
+        self.closing = False
+
+    def write(self, data: Any) -> None:
+        self.written.append(bytes(data))
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+    def is_closing(self) -> bool:
+        return self.closing
+
+    def close(self) -> None:
+        self.closing = True
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+async def application(_: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
+    await send({"type": "http.response.body", "body": b"ok"})
+
+
+async def connected(class_: type[Any]) -> tuple[Any, FakeTransport]:
+    """Connect a protocol as uvicorn's server does."""
+    config = uvicorn.Config(application, lifespan="off", log_config=None)
+    config.load()
+    protocol = class_(config=config, server_state=internals.ServerState(), app_state={})
+    transport = FakeTransport()
+    protocol.connection_made(transport)
+    return protocol, transport
+
+
+async def answered(protocol: Any, request: bytes = b"POST / HTTP/1.1\r\nhost: a\r\n\r\n") -> None:
+    protocol.data_received(request)
+    while not protocol.cycle.response_complete:  # noqa: ASYNC110  # a few turns of the loop
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("class_", EXTENDED, ids=lambda class_: class_.__name__)
+def test_each_method_that_is_extended_is_one_of_uvicorn_s(class_: type) -> None:
+    base = next(it for it in class_.__mro__ if it.__module__.startswith("uvicorn."))
+    for name in EXTENDED[class_].split():
+        assert name in vars(class_), name
+        ours, theirs = (list(inspect.signature(getattr(it, name)).parameters) for it in (class_, base))
+        assert ours == theirs, name
+
+
+def test_a_protocol_has_the_attributes_that_are_read_and_set() -> None:
+    async def check() -> None:
+        protocol, transport = await connected(internals.HttpToolsProtocol)
+        assert protocol.loop is asyncio.get_running_loop()
+        assert protocol.transport is transport
+        assert isinstance(protocol.flow, internals.FlowControl)
+        assert protocol in protocol.server_state.connections
+        assert (protocol.headers, protocol.cycle, protocol.timeout_keep_alive_task) == (None, None, None)
+        assert protocol.timeout_keep_alive == 5
+        protocol.connection_lost(None)
+        assert protocol not in protocol.server_state.connections
+        assert protocol.parser is None
+
+    asyncio.run(check())
+
+
+def test_a_request_has_a_cycle_and_its_answer_is_written_in_two_parts() -> None:
+    async def check() -> None:
+        protocol, transport = await connected(internals.HttpToolsProtocol)
+        protocol.data_received(b"POST / HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert protocol.headers == [(b"host", b"a")]
+        for name in CYCLE:
+            assert hasattr(protocol.cycle, name), name
+        await answered(protocol, b"")
+        head, body = transport.written
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert head.endswith(b"\r\n\r\n")
+        assert body == b"ok"
+
+    asyncio.run(check())
+
+
+def test_an_idle_connection_is_closed_by_a_timer_that_can_be_stopped() -> None:
+    async def check() -> None:
+        protocol, transport = await connected(internals.HttpToolsProtocol)
+        await answered(protocol)
+        timer = protocol.timeout_keep_alive_task
+        protocol.stop_keep_alive()
+        assert timer.cancelled()
+        assert protocol.timeout_keep_alive_task is None
+        protocol.timeout_keep_alive_handler()
+        assert transport.closing
+
+    asyncio.run(check())
+
+
+def test_an_application_that_waits_for_a_body_resumes_reading() -> None:
+    async def check() -> None:
+        protocol, _ = await connected(internals.HttpToolsProtocol)
+        protocol.flow.pause_reading()
+        assert protocol.flow.read_paused
+        await answered(protocol)
+        assert not protocol.flow.read_paused
+
+    asyncio.run(check())
+
+
+def test_an_answer_that_is_complete_takes_no_more_of_a_body() -> None:
+    async def check() -> None:
+        protocol, _ = await connected(internals.HttpToolsProtocol)
+        await answered(protocol, b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nabc")
+        protocol.cycle.body.clear()
+        protocol.data_received(b"def")
+        assert not protocol.cycle.body
+
+    asyncio.run(check())
+
+
+def test_the_server_makes_protocols_with_the_arguments_that_a_refusal_takes() -> None:
+    made: list[dict[str, Any]] = []
+
+    def protocol(**options: Any) -> asyncio.Protocol:
+        made.append(options)
+        return asyncio.Protocol()
+
+    async def check() -> None:
+        config = uvicorn.Config(
+            application,
+            http=protocol,  # type: ignore[arg-type]
+            lifespan="off",
+            log_config=None,
+        )
+        server = uvicorn.Server(config)
+        config.load()
+        server.lifespan = config.lifespan_class(config)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            await server.startup([listener])
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            while not made:  # noqa: ASYNC110  # a few turns of the loop
+                await asyncio.sleep(0)
+            writer.close()
+            await writer.wait_closed()
+            await server.shutdown([listener])
+        (options,) = made
+        assert options["server_state"] is server.server_state
+        assert set(options) >= {"config", "server_state", "app_state"}
+
+    asyncio.run(check())
+
+
+class Worker:
+    """Stands for a worker process that has ended."""
+
+    pid = 0
+    exitcode = internals.STARTUP_FAILURE
+    terminated = False
+
+    def is_alive(self, timeout: float) -> bool:
+        return timeout < 0
+
+    def terminate(self) -> None:
+        self.terminated = True
+
+    def kill(self) -> None:
+        pass
+
+    join = kill
+
+
+@pytest.fixture
+def supervisor() -> internals.Multiprocess:
+    kept = {number: signal.getsignal(number) for number in multiprocess.SIGNALS}
+    made = internals.Multiprocess(uvicorn.Config("none", workers=2), [])
+    for number, handler in kept.items():
+        assert signal.getsignal(number) is not handler, "a handler of our own need not be restored"
+        signal.signal(number, handler)
+    made.processes = [Worker()]  # type: ignore[list-item]
+    return made
+
+
+def test_a_supervisor_starts_no_other_worker_after_one_that_could_not_start(
+    supervisor: internals.Multiprocess,
+) -> None:
+    supervisor.keep_subprocess_alive()
+    assert supervisor.should_exit.is_set()
+
+
+def test_a_supervisor_that_is_interrupted_ends_its_workers_while_it_looks_for_more_signals(
+    supervisor: internals.Multiprocess,
+) -> None:
+    supervisor.signal_queue.append(signal.SIGINT)
+    supervisor.handle_signals()
+    assert supervisor.should_exit.is_set()
+    supervisor.terminate_all()
+    (worker,) = supervisor.processes
+    assert worker.terminated  # type: ignore[attr-defined]
+    assert supervisor.sockets == []
+    process = multiprocess.Process(supervisor.config, [])
+    assert process.exitcode is None
+    assert callable(process.process.join)
+    assert callable(process.kill)
