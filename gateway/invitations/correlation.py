@@ -9,7 +9,7 @@ import re
 import httpx
 import msgspec
 
-from gateway.transport.answer import Response
+from gateway.transport import Response
 
 _HEADER = b"client-request-id"
 _UUID = re.compile(r"[0-9a-f]{32}", re.ASCII)

@@ -20,11 +20,11 @@ from gateway.invitations.failures import (
     unusable,
 )
 from gateway.invitations.graph_error import read_graph_error
-from gateway.invitations.request import Request, new_uuid
+from gateway.invitations.request import new_uuid
 from gateway.invitations.rest_log import Try, log_cancelled, log_failure, log_success
 from gateway.invitations.rest_log import logger as rest_log
 from gateway.invitations.retries import AFTER_FOREIGN_ANSWER, MAX_TRIES, Retry, after_error, after_status
-from gateway.transport.transport import ResponseTooLarge
+from gateway.transport import Request, ResponseTooLarge
 
 SHARE = 0.5
 """Share of the remaining time for queueing, and again for connecting. A request sent later would rarely be answered in

@@ -13,7 +13,8 @@ from typing import TypeAlias, cast
 import httptools
 import httpx
 
-from gateway.transport.answer import Response, ResponseTooLarge
+from gateway.transport.answer import ResponseTooLarge
+from gateway.transport.httpx_internals import Response
 from gateway.transport.sockets import all_arrived, readability
 
 MAX_SMALL_REQUEST = 16_384
