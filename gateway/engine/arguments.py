@@ -96,7 +96,7 @@ class ArgumentCompiler:
         if not _has_variables(node):
             coerced = coerce_input_literal(node, type_)
             if coerced is Undefined:
-                raise NotCompiledError
+                raise NotCompiledError("a literal that does not coerce")
             return _supplied(self._inputs.constant(coerced, annotation))
         return self._composed(node, type_, annotation)
 
@@ -122,7 +122,7 @@ class ArgumentCompiler:
             and isinstance(annotation, StrawberryList)
         ):
             return self._list(node, type_, annotation)
-        raise NotCompiledError
+        raise NotCompiledError("a variable inside a value that is not compiled")
 
     def _object(self, node: ObjectValueNode, type_: GraphQLInputObjectType, class_: type) -> Source:
         described = self._inputs.describe(type_, class_)
@@ -165,7 +165,7 @@ class ArgumentCompiler:
         if literal:
             coerced = coerce_input_literal(literal, own_type)
             if coerced is Undefined or (coerced is None and never_null):
-                raise NotCompiledError
+                raise NotCompiledError("a variable's default that does not coerce")
             supply = self._inputs.constant(coerced, annotation)
         elif isinstance(own_type, GraphQLNonNull):
             supply = wrong
@@ -181,7 +181,7 @@ class ArgumentCompiler:
     def _type(self, name: str) -> GraphQLInputType:
         type_ = type_from_ast(self._schema, self._definitions[name].type)
         if not is_input_type(type_):
-            raise NotCompiledError
+            raise NotCompiledError("a variable that is not of an input type")
         return type_
 
 

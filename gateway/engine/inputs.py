@@ -72,7 +72,7 @@ class InputCompiler:
         try:
             value = convert()
         except StrawberryGraphQLError:
-            raise NotCompiledError from None
+            raise NotCompiledError("a default that does not convert") from None
         if value is None or isinstance(value, str | int | float | Enum):
             return lambda: value
         return convert
@@ -86,7 +86,7 @@ class InputCompiler:
             return self._objects.get(key) or self._object(type_, annotation, key)
         if isinstance(type_, GraphQLScalarType | GraphQLEnumType) and annotation is not GlobalID:
             return _leaf(type_)
-        raise NotCompiledError
+        raise NotCompiledError("an argument of a type that is not compiled")
 
     def _object(self, type_: GraphQLInputObjectType, class_: type, key: tuple[str, type]) -> Convert:
         fields: dict[str, tuple[str, Convert]] = {}
@@ -114,7 +114,7 @@ class InputCompiler:
     def describe(self, type_: GraphQLInputObjectType, class_: type) -> "InputObject":
         """Tell how an input is built; raises NotCompiledError."""
         if type_.is_one_of:
-            raise NotCompiledError
+            raise NotCompiledError("a oneOf input")
         described = InputObject(class_, {}, {})
         for name, python_name, annotation, has_default in input_fields(self._schema, class_):
             graphql_field = type_.fields.get(name)
@@ -131,7 +131,7 @@ class InputCompiler:
     def default(self, defined: GraphQLArgument | GraphQLInputField, annotation: object) -> Callable[[], object] | None:
         """Make the function that gives what stands for an absent value, if anything does; `wrong` if it is required."""
         if defined.default is not None:
-            raise NotCompiledError  # Strawberry does not use these
+            raise NotCompiledError("a default that only graphql-core knows")  # Strawberry does not use these
         if defined.default_value is not Undefined:
             return self.constant(defined.default_value, annotation)
         return wrong if isinstance(defined.type, GraphQLNonNull) else None

@@ -10,7 +10,7 @@ from graphql import GraphQLError, GraphQLSchema, OperationType, execute
 from gateway.engine.document import Document
 from gateway.engine.errors import Formatter
 from gateway.engine.limits import Limits, variables_refusal
-from gateway.engine.plan import Plan, compile_plan
+from gateway.engine.plan import Plan, compile_plan, log_no_plan
 from gateway.engine.replay import Record, Replay
 from gateway.engine.result import Result
 from gateway.engine.size import is_larger, multiplies
@@ -19,6 +19,9 @@ from gateway.errors import ErrorCode, without_frames
 
 if TYPE_CHECKING:
     import strawberry
+
+MAX_IN_VAIN = 10
+"""Runs after which a plan that has never done one by itself is dropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,11 @@ class Runner:
 class Operation:
     """One operation of a valid document, to be run any number of times.
 
-    Its first run is graphql-core's alone; the second makes a plan, if the operation can have one.
+    Its first run is graphql-core's alone; the second makes a plan, if the operation can have one. A plan that has done
+    nothing but hand over what graphql-core found right is dropped.
     """
 
-    __slots__ = ("_document", "_multiplies", "_plan", "_runner", "_runs", "kind", "name")
+    __slots__ = ("_document", "_in_vain", "_is_proven", "_multiplies", "_plan", "_runner", "_runs", "kind", "name")
 
     def __init__(self, document: Document, runner: Runner) -> None:
         node = document.operation
@@ -96,6 +100,8 @@ class Operation:
         self._multiplies = multiplies(document.root)
         self._runs = 0
         self._plan: Plan | None = None
+        self._is_proven = False
+        self._in_vain = 0
 
     @property
     def size(self) -> int:
@@ -115,9 +121,13 @@ class Operation:
         plan = self._plan or self._compile()
         outcome = await plan.run(variables, context) if plan else None
         if isinstance(outcome, dict):
+            self._is_proven = True
             result = Result(outcome, [], executed=True)
         else:
             result = await runner.run(self._document, variables, context, outcome)
+            # An error is the request's fault, or the REST API's: other runs succeed.
+            if plan and not self._is_proven and not result.errors:
+                self._count_in_vain()
         return runner.bounded(result, self._document) if self._multiplies else result
 
     def _compile(self) -> Plan | None:
@@ -125,3 +135,9 @@ class Operation:
         if self._runs == 2:
             self._plan = compile_plan(self._runner.strawberry, self._runner.schema, self._document)
         return self._plan
+
+    def _count_in_vain(self) -> None:
+        self._in_vain += 1
+        if self._plan and self._in_vain >= MAX_IN_VAIN:
+            self._plan = None
+            log_no_plan(f"the plan handed over {MAX_IN_VAIN} runs in which graphql-core found nothing wrong")

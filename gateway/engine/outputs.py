@@ -91,7 +91,7 @@ class OutputCompiler:
                 f"{variable} = {serialize}({variable})",
                 f"if {variable} is None or {variable} is Undefined: wrong()",
             ]
-        raise NotCompiledError
+        raise NotCompiledError("a field of an interface or union type")
 
     def _item(self, type_: GraphQLOutputType, nodes: list[FieldNode]) -> str:
         """Write the expression that shapes an `item` of a list."""
@@ -103,7 +103,7 @@ class OutputCompiler:
 
     def _object(self, type_: GraphQLObjectType, nodes: list[FieldNode]) -> str:
         if type_.is_type_of is not None:
-            raise NotCompiledError
+            raise NotCompiledError("an object type with is_type_of")
         lines: list[str] = []
         items: list[str] = []
         is_looked_at = False
@@ -126,7 +126,7 @@ class OutputCompiler:
         """Write the expression that resolves a field of `v` as Strawberry would."""
         resolver = resolver_of(field)
         if field.arguments or (resolver and (resolver.is_async or resolver.info)):
-            raise NotCompiledError
+            raise NotCompiledError("a resolver below the root that is async, or takes arguments or info")
         if resolver is None:
             return self._attribute(field)
         arguments = ["v"] * resolver.self + [f"{name}=v" for name in sorted(resolver.parents)]

@@ -6,6 +6,7 @@ already returned or raised, so that none of them runs twice for one field.
 """
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -115,11 +116,17 @@ def compile_plan(schema: "strawberry.Schema", core: GraphQLSchema, document: Doc
     """Compile a document's operation, unless something in it is left to graphql-core."""
     try:
         return _Compiler(schema, core, document).plan()
-    except NotCompiledError:
+    except NotCompiledError as reason:
+        log_no_plan(str(reason))
         return None
     except Exception as error:  # noqa: BLE001  # what can run must not fail because it cannot be made faster
         log_bug(logger, error)
         return None
+
+
+def log_no_plan(reason: str) -> None:
+    """Log, at the level `debug`, why graphql-core runs an operation each time."""
+    logger.debug("no_plan=%s", json.dumps(reason))
 
 
 class _Compiler:
@@ -140,12 +147,12 @@ class _Compiler:
         root_type = self._core.get_root_type(operation.operation)
         variable_fragments = any(fragment.variable_definitions for fragment in self._fragments.values())
         if root_type is None or operation.directives or variable_fragments or has_exception_handlers(self._schema):
-            raise NotCompiledError
+            raise NotCompiledError("a directive on the operation, variables of a fragment, or exception handlers")
         selected = self._selections.collect(root_type, [operation.selection_set])
         serial = operation.operation is OperationType.MUTATION
         if not serial and len(selected) > 1 and any(self._cannot_be_null(root_type, it) for it in selected.values()):
             # A null would cancel the other fields, at whatever point they are.
-            raise NotCompiledError
+            raise NotCompiledError("several fields, one of them non-null")
         unfinished = [self._field(root_type, key, nodes) for key, nodes in selected.items()]
         find = self._outputs.compile()
         fields = tuple(make(find) for make in unfinished)

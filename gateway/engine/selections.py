@@ -22,7 +22,7 @@ from graphql import (
 
 
 class NotCompiledError(Exception):
-    """The operation has something in it that is left to graphql-core."""
+    """The operation has something in it that is left to graphql-core; the message says what, for the log."""
 
 
 class Selections:
@@ -81,8 +81,8 @@ def _is_included(node: SelectionNode) -> bool:
 def _lets_in(directive: DirectiveNode) -> bool:
     arguments = directive.arguments or ()
     if directive.name.value not in {"skip", "include"} or len(arguments) != 1:
-        raise NotCompiledError
+        raise NotCompiledError("a directive other than @skip and @include")
     value = arguments[0].value
     if not isinstance(value, BooleanValueNode):
-        raise NotCompiledError
+        raise NotCompiledError("a directive with a variable")
     return value.value is (directive.name.value == "include")

@@ -56,7 +56,7 @@ def definition_of(field: GraphQLField | None) -> StrawberryField:
     """Return the Strawberry field that a graphql-core field was made from. Raises NotCompiledError."""
     found = field and field.extensions.get("strawberry-definition")
     if not isinstance(found, StrawberryField) or found.extensions:
-        raise NotCompiledError
+        raise NotCompiledError("a field that is not a Strawberry field, or has extensions")
     return found
 
 
@@ -87,7 +87,7 @@ def input_fields(schema: "strawberry.Schema", class_: type) -> list[InputField]:
     """Return the fields of an input, which is built by calling its class. Raises NotCompiledError."""
     definition = get_object_definition(class_)
     if definition is None or definition.from_input or definition.is_one_of:
-        raise NotCompiledError
+        raise NotCompiledError("an input that is oneOf, or builds itself")
     name = schema.config.name_converter.from_field
     return [
         InputField(
@@ -122,7 +122,7 @@ def resolver_of(field: StrawberryField) -> Resolver | None:
     if it is None:
         return None
     if not callable(it.wrapped_func) or isasyncgenfunction(it.wrapped_func):
-        raise NotCompiledError
+        raise NotCompiledError("a resolver that yields")
     parents = {parameter.name for parameter in (it.parent_parameter, it.root_parameter) if parameter}
     info = it.info_parameter.name if it.info_parameter else None
     return Resolver(it.wrapped_func, it.is_async, bool(it.self_parameter), parents, info)
@@ -148,7 +148,7 @@ def root_call(schema: "strawberry.Schema", field: StrawberryField, path: Path) -
     """
     resolver = resolver_of(field)
     if resolver is None:
-        raise NotCompiledError
+        raise NotCompiledError("a root field without a resolver")
     function, info_name = resolver.function, resolver.info
     constant: Arguments = dict.fromkeys(resolver.parents)
     positional = (None,) if resolver.self else ()
