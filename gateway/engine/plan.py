@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from graphql import FieldNode, FragmentDefinitionNode, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, OperationType
-from graphql.pyutils import Path
 
 from gateway.engine.arguments import ArgumentCompiler, Variables
 from gateway.engine.document import Document
@@ -171,7 +170,7 @@ class _Compiler:
             return lambda _: _Field(key, lambda _: {}, lambda *_: type_name, lambda value: value)
         field = root_type.fields.get(name)
         resolved = definition_of(field)
-        call = root_call(self._schema, resolved, Path(None, key, root_type.name))
+        call = root_call(self._schema, resolved)
         arguments = self._arguments.field(field, resolved, nodes[0])
         shape = self._outputs.add(field.type, nodes)
         return lambda find: _Field(key, arguments, call, find(shape))

@@ -9,7 +9,6 @@ from inspect import isasyncgenfunction
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from graphql import GraphQLField, GraphQLSchema
-from graphql.pyutils import Path
 from strawberry.exceptions import StrawberryInputCoercionError  # what inputs of the client raise
 from strawberry.execution import optimized_is_awaitable as is_awaitable  # what Strawberry gives to graphql-core
 from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule  # added to graphql-core's rules
@@ -129,19 +128,15 @@ def resolver_of(field: StrawberryField) -> Resolver | None:
 
 
 class ResolveInfo:
-    """Stands for graphql-core's `GraphQLResolveInfo` under a resolver's `strawberry.Info`.
+    """Stands for graphql-core's `GraphQLResolveInfo` under `strawberry.Info`: our resolvers use the context alone."""
 
-    Ours use its `context` only. `path`, which is the same at each run, tells fields of one name apart.
-    """
+    __slots__ = ("context",)
 
-    __slots__ = ("context", "path")
-
-    def __init__(self, context: object, path: Path) -> None:
+    def __init__(self, context: object) -> None:
         self.context = context
-        self.path = path
 
 
-def root_call(schema: "strawberry.Schema", field: StrawberryField, path: Path) -> Callable[[Arguments, object], object]:
+def root_call(schema: "strawberry.Schema", field: StrawberryField) -> Callable[[Arguments, object], object]:
     """Make the function that calls a root resolver as Strawberry does, with a context; the root value is None.
 
     Raises NotCompiledError.
@@ -157,7 +152,7 @@ def root_call(schema: "strawberry.Schema", field: StrawberryField, path: Path) -
     def call(arguments: Arguments, context: object) -> object:
         arguments.update(constant)
         if info_name:
-            raw = cast("GraphQLResolveInfo[object]", ResolveInfo(context, path))
+            raw = cast("GraphQLResolveInfo[object]", ResolveInfo(context))
             arguments[info_name] = info_class(_raw_info=raw, _field=field)
         return function(*positional, **arguments)
 

@@ -22,8 +22,8 @@ MESSAGE = (
 class Large(Outcomes):
     """Answers with a thousand characters for each item, but fails for one field."""
 
-    def answer(self, key: str, name: str) -> object:
-        if key == "failing":
+    def answer(self, call: str, name: str) -> object:
+        if call == "update 2":
             raise GatewayError(ErrorCode.CONFLICT, "No.", outcome=Outcome.NOT_APPLIED)
         item = Item(id="1", title="x" * 1_000, text=Text("y" * 1_000), related=None)
         return Page([item] * 5, 5) if name == "page" else item

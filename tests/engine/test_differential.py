@@ -51,20 +51,19 @@ def seeded(seed: object) -> Random:
 
 
 class RandomOutcomes(Outcomes):
-    """Mostly right answers; the same for the same seed and key."""
+    """Mostly right answers; the same for the same seed and call."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
         self.trouble = seeded(seed).choice([0.0, 0.0, 0.05, 0.3])
 
-    async def wait(self, key: str) -> int:
-        waits = seeded(f"{self._seed} wait {key}").choice([0, 0, 1, 3])
+    async def wait(self, call: str) -> None:
+        waits = seeded(f"{self._seed} wait {call}").choice([0, 0, 1, 3])
         for _ in range(waits):
             await asyncio.sleep(0)
-        return waits
 
-    def answer(self, key: str, name: str) -> object:
-        random = seeded(f"{self._seed} {key}")
+    def answer(self, call: str, name: str) -> object:
+        random = seeded(f"{self._seed} {call}")
         if random.random() < self.trouble:
             return self._failure(random)
         return self._right(random, name)

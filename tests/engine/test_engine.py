@@ -19,14 +19,14 @@ TRICKY = "SECRET of the upstream"
 
 
 class Answers(Outcomes):
-    """Answers given by response key."""
+    """Answers given by call."""
 
     def __init__(self, answers: Mapping[str, object]) -> None:
         self._answers = answers
 
-    def answer(self, key: str, name: str) -> object:
+    def answer(self, call: str, name: str) -> object:
         del name
-        outcome = self._answers.get(key, Item(id="1", created=5, title="one"))
+        outcome = self._answers.get(call, Item(id="1", created=5, title="one"))
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
@@ -111,7 +111,7 @@ def test_an_argument_that_does_not_coerce_is_an_error_of_its_field() -> None:
             'query($id: ID = "1") { a: now item(id: $id) { id } }',
             {"id": None},
             times=times,
-            outcomes=Answers({"a": "x"}),
+            outcomes=Answers({"now": "x"}),
         )
         assert result.data == {"a": "x", "item": None}
         (error,) = result.errors
@@ -131,8 +131,8 @@ def test_a_null_that_strawberry_refuses_is_bad_user_input() -> None:
 @pytest.mark.parametrize("times", [1, 2])
 def test_a_coded_error_passes_as_it_is(times: int) -> None:
     errors = {
-        "a": GraphQLError("No.", extensions={"code": "FORBIDDEN", "status": 403}),
-        "b": GatewayError(ErrorCode.CONFLICT, "Busy.", status=409),
+        "item 1": GraphQLError("No.", extensions={"code": "FORBIDDEN", "status": 403}),
+        "item 2": GatewayError(ErrorCode.CONFLICT, "Busy.", status=409),
     }
     result = run(
         '{ a: item(id: 1) { id } b: item(id: 2) { id } c: item(id: "3") { id } }', times=times, outcomes=Answers(errors)
@@ -162,7 +162,7 @@ def test_any_other_error_is_masked_and_logged_without_its_message(
     answer: object, times: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    result = run(ITEM, {"id": "1"}, times=times, outcomes=Answers({"item": answer}))
+    result = run(ITEM, {"id": "1"}, times=times, outcomes=Answers({"item 1": answer}))
     (error,) = result.errors
     assert (error["message"], error["extensions"]) == ("Internal server error", {"code": "INTERNAL_SERVER_ERROR"})
     logged = [record.getMessage() for record in caplog.records if record.name == "gateway.engine"]
@@ -173,20 +173,20 @@ def test_any_other_error_is_masked_and_logged_without_its_message(
 
 def test_errors_are_bounded_and_the_last_says_how_many_more_there_are() -> None:
     answer = [Item(id="1", created="x")] * 30
-    result = run("{ items { created } }", limits=Limits(errors=5), outcomes=Answers({"items": answer}))
+    result = run("{ items { created } }", limits=Limits(errors=5), outcomes=Answers({"items x": answer}))
     assert len(result.errors) == 6
     assert result.errors[-1]["message"] == "25 more errors below root fields are not shown: at most 5 are reported."
     assert code(result.errors[-1]) == "INTERNAL_SERVER_ERROR"
 
 
-def test_a_resolver_is_told_the_context_and_its_place_in_the_answer_at_each_run() -> None:
+def test_a_resolver_is_told_the_context_at_each_run() -> None:
     seen: list[tuple[object, ...]] = []
 
     @strawberry.type
     class Query:
         @strawberry.field
         async def hello(self, info: strawberry.Info[str, None], name: str = "x") -> str:
-            seen.append((type(info), self, info.context, info.path, info.python_name, info.return_type))
+            seen.append((type(info), self, info.context, info.python_name, info.return_type))
             return name
 
     schema = strawberry.Schema(Query)
@@ -228,62 +228,60 @@ def test_cancelling_an_operation_cancels_its_resolvers() -> None:
     cancelled: list[str] = []
 
     class Waiting(Outcomes):
-        async def wait(self, key: str) -> int:
-            started.add(key)
+        async def wait(self, call: str) -> None:
+            started.add(call)
             try:
                 await asyncio.sleep(3600)
             except asyncio.CancelledError:
-                cancelled.append(key)
+                cancelled.append(call)
                 raise
-            return 0
 
     started: set[str] = set()
 
-    async def cancel(text: str, times: int, keys: set[str]) -> None:
+    async def cancel(text: str, times: int, calls: set[str]) -> None:
         started.clear()
         cancelled.clear()
         operation = Engine(SCHEMA).prepare(text, None)
         operation._runs = times - 1
         task = asyncio.create_task(operation.execute(None, Calls(Waiting())))
-        while started != keys:  # noqa: ASYNC110  # a few turns of the loop
+        while started != calls:  # noqa: ASYNC110  # a few turns of the loop
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert set(cancelled) == keys
+        assert set(cancelled) == calls
 
     for times in (1, 2):
-        asyncio.run(cancel("{ item(id: 1) { id } }", times, {"item"}))
-        asyncio.run(cancel("{ a: item(id: 1) { id } b: item(id: 2) { id } }", times, {"a", "b"}))
+        asyncio.run(cancel("{ item(id: 1) { id } }", times, {"item 1"}))
+        asyncio.run(cancel("{ a: item(id: 1) { id } b: item(id: 2) { id } }", times, {"item 1", "item 2"}))
 
 
 def test_fields_of_a_query_run_side_by_side_and_those_of_a_mutation_in_order() -> None:
     events: list[str] = []
 
     class Recording(Outcomes):
-        async def wait(self, key: str) -> int:
-            events.append(f"{key} starts")
+        async def wait(self, call: str) -> None:
+            events.append(f"{call} starts")
             await asyncio.sleep(0)
-            events.append(f"{key} ends")
-            return 0
+            events.append(f"{call} ends")
 
     for times in (1, 2):
         events.clear()
         run("{ a: item(id: 1) { id } b: item(id: 2) { id } }", times=times, outcomes=Recording())
-        assert events[-4:] == ["a starts", "b starts", "a ends", "b ends"]
+        assert events[-4:] == ["item 1 starts", "item 2 starts", "item 1 ends", "item 2 ends"]
         run("mutation { a: update(id: 1) { id } b: update(id: 2) { id } }", times=times, outcomes=Recording())
-        assert events[-4:] == ["a starts", "a ends", "b starts", "b ends"]
+        assert events[-4:] == ["update 1 starts", "update 1 ends", "update 2 starts", "update 2 ends"]
 
 
 def test_no_mutation_runs_twice_when_another_fails() -> None:
     text = "mutation { a: update(id: 1) { id } b: update(id: 2) { id } c: update(id: 3) { id title } }"
     for failure in (ValueError("x"), Item(id=None)):
-        for key in "abc":
-            calls = Calls(Answers({key: failure}))
+        for number, key in enumerate("abc", start=1):
+            calls = Calls(Answers({f"update {number}": failure}))
             operation = Engine(SCHEMA).prepare(text, None)
             operation._runs = 1
             result = asyncio.run(operation.execute(None, calls))
-            assert [made[0] for made in calls.made] == ["a", "b", "c"]
+            assert calls.made == ["update 1", "update 2", "update 3"]
             assert [error["path"] for error in result.errors] in ([[key]], [[key, "id"]])
 
 

@@ -18,8 +18,8 @@ class Failing(Outcomes):
         self._below = below
         self._error = GatewayError(ErrorCode.CONFLICT, "No.", status=409, outcome=outcome)
 
-    def answer(self, key: str, name: str) -> object:
-        del key, name
+    def answer(self, call: str, name: str) -> object:
+        del call, name
         if self._below:
             return Item(id="1", title=self)
         raise self._error

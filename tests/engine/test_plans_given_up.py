@@ -24,8 +24,8 @@ class Answer(Outcomes):
     def __init__(self, answer: object) -> None:
         self.value = answer
 
-    def answer(self, key: str, name: str) -> object:
-        del key, name
+    def answer(self, call: str, name: str) -> object:
+        del call, name
         if isinstance(self.value, Exception):
             raise self.value
         return self.value

@@ -21,8 +21,8 @@ class Answer(Outcomes):
     def __init__(self, make: Callable[[], object]) -> None:
         self._make = make
 
-    def answer(self, key: str, name: str) -> object:
-        del key, name
+    def answer(self, call: str, name: str) -> object:
+        del call, name
         return self._make()
 
 

@@ -24,7 +24,7 @@ DOORS = {
 }
 DOCUMENTED = {
     "graphql": set(graphql.__all__),
-    "graphql.pyutils": {"Path", "inspect"},
+    "graphql.pyutils": {"inspect"},
     "httpx": set(httpx.__all__),
     "strawberry": set(strawberry.__all__),
     "strawberry.exceptions": {"StrawberryGraphQLError"},

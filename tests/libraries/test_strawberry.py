@@ -5,7 +5,6 @@ import asyncio
 import pytest
 import strawberry
 from graphql import Executor, GraphQLField, GraphQLSchema, parse, specified_rules, validate
-from graphql.pyutils import Path
 from strawberry.exceptions import StrawberryGraphQLError
 from strawberry.types.field import StrawberryField
 
@@ -38,7 +37,7 @@ class Query:
         many: list[str] | None = None,
         choice: Choice | None = None,
     ) -> str:
-        return repr((self, root, info.context, info.path, info.python_name, the_words, many, choice))
+        return repr((self, root, info.context, info.python_name, the_words, many, choice))
 
     @strawberry.field
     async def later(self) -> str:
@@ -128,7 +127,7 @@ def test_a_resolver_tells_which_of_its_parameters_are_no_arguments() -> None:
 
 
 def test_a_root_resolver_is_called_as_strawberry_calls_it() -> None:
-    call = internals.root_call(SCHEMA, field("say"), Path(None, "x", "Query"))
+    call = internals.root_call(SCHEMA, field("say"))
     called = call({"the_words": None, "many": ["a"], "choice": None}, "the context")
     expected = SCHEMA.execute_sync('{ x: say(many: ["a"]) }', context_value="the context")
     assert expected.data == {"x": called}

@@ -177,28 +177,33 @@ class Calls:
     """The context of a request: the results of root resolvers, and a record of their calls."""
 
     outcomes: "Outcomes"
-    made: list[tuple[str, str, str]] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
+    """Each call as the field and its arguments: `item 1`."""
 
     async def answer(self, info: "Info", **arguments: object) -> object:
-        return self.answer_now(info, **arguments, waits=await self.outcomes.wait(str(info.path.key)))
+        await self.outcomes.wait(_call(info, arguments))
+        return self.answer_now(info, **arguments)
 
     def answer_now(self, info: "Info", **arguments: object) -> object:
-        key = str(info.path.key)
-        self.made.append((key, info.python_name, repr(arguments)))
-        return self.outcomes.answer(key, info.python_name)
+        call = _call(info, arguments)
+        self.made.append(call)
+        return self.outcomes.answer(call, info.python_name)
+
+
+def _call(info: "Info", arguments: dict[str, object]) -> str:
+    return " ".join([info.python_name, *map(str, arguments.values())])
 
 
 class Outcomes:
     """The results of root resolvers, to be overridden."""
 
-    async def wait(self, key: str) -> int:
+    async def wait(self, call: str) -> None:
         """Let other fields run first."""
-        del key
+        del call
         await asyncio.sleep(0)
-        return 0
 
-    def answer(self, key: str, name: str) -> object:
-        del key
+    def answer(self, call: str, name: str) -> object:
+        del call
         item = Item(id="1", created=2**53 + 1, title="one", tags=["t"], matrix=[[1]], text=Text("hello"))
         if name == "page":
             return Page([item, item], 2)
