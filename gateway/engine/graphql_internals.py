@@ -1,6 +1,6 @@
-"""All that is used of graphql-core beyond its documentation: names, and messages that are told apart by their words.
+"""Everything undocumented that the engine uses of graphql-core: names, and the wording of messages.
 
-`tests/libraries/test_graphql_core.py` says what breaks with each when a new version changes it.
+`tests/libraries/test_graphql_core.py` shows what breaks when a new version changes it.
 """
 
 import re
@@ -20,27 +20,27 @@ from graphql import (
 )
 
 SUGGESTION = re.compile(r" Did you mean [^?]*\?")
-"""One of these is made even where suggestions are hidden: "Did you mean 'field { ... }'?"."""
+"""graphql-core adds one of these even if suggestions are hidden: "Did you mean 'field { ... }'?"."""
 LEXICAL = re.compile(r"((?:Block)?String|escape sequence):? '.*'\.$", re.DOTALL)
-"""The end of a syntax error that quotes a string of the document."""
+"""The end of a syntax error that quotes a string from the document."""
 LEXICAL_IN_DOUBT = re.compile(r"(Name|Int|Float|character):? '.*'\.$", re.DOTALL)
-"""The end of a syntax error that quotes what may be a part of a string: its quotation mark was not escaped."""
+"""The end of a syntax error that may quote part of a string, if a quotation mark in it was not escaped."""
 
 
 def has_too_many_tokens(error: GraphQLError, limit: int) -> bool:
-    """Tell whether the parser gave up at `max_lexical_tokens`: the error has no type of its own."""
+    """Return whether the parser stopped at `max_lexical_tokens`: the error has no type of its own."""
     return f" more than {limit} tokens." in error.message
 
 
 def is_aborted(error: GraphQLError) -> bool:
-    """Tell whether a rule's budget was spent: the type of the error is not exported."""
+    """Return whether validation stopped because a rule's budget was spent: the error's type is not exported."""
     return error.message == "Validation aborted."
 
 
 def bounded_merge_rule(comparisons: int) -> type[OverlappingFieldsCanBeMergedRule]:
-    """Make graphql-core's one quadratic rule stop early: its own bound lets a small document take two seconds.
+    """Return graphql-core's one quadratic rule with a lower budget: its own lets a small document take two seconds.
 
-    The bound that it has a name for holds for the whole process.
+    The budget that graphql-core has a name for applies to the whole process.
     """
 
     class BoundedRule(OverlappingFieldsCanBeMergedRule):
@@ -52,7 +52,7 @@ def bounded_merge_rule(comparisons: int) -> type[OverlappingFieldsCanBeMergedRul
 
 
 class LocatedValues(ValuesOfCorrectTypeRule):
-    """Locates the errors of scalars that do not say where they are, such as those of `ID` on lists and objects."""
+    """Adds locations to the errors of scalars that have none, such as those of `ID` for lists and objects."""
 
     def is_valid_value_node(self, node: ValueNode, input_type: GraphQLInputType | None) -> VisitorAction:
         """Check a literal."""
@@ -68,7 +68,7 @@ class LocatedValues(ValuesOfCorrectTypeRule):
 
 
 def _value_at(node: ValueNode, path: list[str | int]) -> ValueNode:
-    """Find a value in a literal; one that stands for a list of one has no place of its own."""
+    """Return the value at a path in a literal. A single value in place of a list has no position of its own."""
     for key in path:
         if isinstance(node, ListValueNode) and isinstance(key, int):
             node = node.values[key]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import strawberry
 
 MAX_IN_VAIN = 10
-"""Runs after which a plan that has never done one by itself is dropped."""
+"""Maximum number of error-free runs that a plan hands over before its first success."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ class Runner:
 class Operation:
     """One operation of a valid document, to be run any number of times.
 
-    Its first run is graphql-core's alone; the second makes a plan, if the operation can have one. A plan that has done
-    nothing but hand over what graphql-core found right is dropped.
+    Its first run is graphql-core's alone; the second makes a plan, if the operation can have one. A plan that has only
+    handed over runs in which graphql-core found no error is dropped.
     """
 
     __slots__ = ("_document", "_in_vain", "_is_proven", "_multiplies", "_plan", "_runner", "_runs", "kind", "name")
@@ -125,7 +125,7 @@ class Operation:
             result = Result(outcome, [], executed=True)
         else:
             result = await runner.run(self._document, variables, context, outcome)
-            # An error is the request's fault, or the REST API's: other runs succeed.
+            # Errors come from the request or the REST API: without them, the plan can succeed.
             if plan and not self._is_proven and not result.errors:
                 self._count_in_vain()
         return runner.bounded(result, self._document) if self._multiplies else result
@@ -140,4 +140,4 @@ class Operation:
         self._in_vain += 1
         if self._plan and self._in_vain >= MAX_IN_VAIN:
             self._plan = None
-            log_no_plan(f"the plan handed over {MAX_IN_VAIN} runs in which graphql-core found nothing wrong")
+            log_no_plan(f"the plan handed over {MAX_IN_VAIN} runs in which graphql-core found no error")

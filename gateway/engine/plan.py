@@ -124,7 +124,7 @@ def compile_plan(schema: "strawberry.Schema", core: GraphQLSchema, document: Doc
 
 
 def log_no_plan(reason: str) -> None:
-    """Log, at the level `debug`, why graphql-core runs an operation each time."""
+    """Log, at level `debug`, why every run of an operation is graphql-core's."""
     logger.debug("no_plan=%s", json.dumps(reason))
 
 

@@ -22,7 +22,7 @@ from graphql import (
 
 
 class NotCompiledError(Exception):
-    """The operation has something in it that is left to graphql-core; the message says what, for the log."""
+    """The operation has something in it that is left to graphql-core. The message, for the log, says what."""
 
 
 class Selections:

@@ -1,6 +1,6 @@
-"""All that is used of Strawberry beyond its documentation: it tells how to define a schema, and not how to read one.
+"""Everything undocumented that the engine uses of Strawberry, whose documentation does not cover reading a schema.
 
-`tests/libraries/test_strawberry.py` says what breaks with each name when a new version changes it.
+`tests/libraries/test_strawberry.py` shows what breaks when a new version changes it.
 """
 
 from collections.abc import Callable
@@ -9,10 +9,12 @@ from inspect import isasyncgenfunction
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from graphql import GraphQLField, GraphQLSchema
-from strawberry.exceptions import StrawberryInputCoercionError  # what inputs of the client raise
-from strawberry.execution import optimized_is_awaitable as is_awaitable  # what Strawberry gives to graphql-core
-from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule  # added to graphql-core's rules
-from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule  # added, too
+from strawberry.exceptions import StrawberryInputCoercionError  # raised for invalid client input
+from strawberry.execution import optimized_is_awaitable as is_awaitable  # Strawberry passes it to graphql-core
+from strawberry.schema.validation_rules.maybe_null import (
+    MaybeNullValidationRule,
+)  # Strawberry adds this rule to graphql-core's
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule  # and this one
 from strawberry.types.arguments import convert_argument
 from strawberry.types.base import StrawberryList, StrawberryMaybe, StrawberryOptional, get_object_definition
 from strawberry.types.field import StrawberryField
@@ -37,22 +39,22 @@ Arguments = dict[str, object]
 
 
 def core_schema(schema: "strawberry.Schema") -> GraphQLSchema:
-    """Return the graphql-core schema that Strawberry builds: the only way to run one's own engine on it."""
+    """Return the graphql-core schema that Strawberry builds, which the engine needs to run documents itself."""
     return schema._schema  # noqa: SLF001
 
 
 def executor_class(schema: "strawberry.Schema") -> "type[Executor[Any]]":
-    """Return the class with which Strawberry has graphql-core execute."""
+    """Return the executor class that Strawberry passes to graphql-core."""
     return schema.execution_context_class
 
 
 def has_exception_handlers(schema: "strawberry.Schema") -> bool:
-    """Tell whether exceptions of resolvers can become answers."""
+    """Return whether the schema can turn exceptions of resolvers into results."""
     return bool(schema.exception_handlers)
 
 
 def definition_of(field: GraphQLField | None) -> StrawberryField:
-    """Return the Strawberry field that a graphql-core field was made from. Raises NotCompiledError."""
+    """Return the Strawberry field behind a graphql-core field. Raises NotCompiledError."""
     found = field and field.extensions.get("strawberry-definition")
     if not isinstance(found, StrawberryField) or found.extensions:
         raise NotCompiledError("a field that is not a Strawberry field, or has extensions")
@@ -60,7 +62,7 @@ def definition_of(field: GraphQLField | None) -> StrawberryField:
 
 
 class Argument(NamedTuple):
-    """A resolver's argument: its name in GraphQL and in Python, and its Strawberry type."""
+    """An argument of a field: its names in GraphQL and in Python, and its Strawberry type."""
 
     name: str
     python_name: str
@@ -74,7 +76,7 @@ def arguments_of(schema: "strawberry.Schema", field: StrawberryField) -> list[Ar
 
 
 class InputField(NamedTuple):
-    """A field of an input: its name in GraphQL and in Python, its Strawberry type, and if its class has a default."""
+    """A field of an input: its names in GraphQL and in Python, its type, and whether its class has a default for it."""
 
     name: str
     python_name: str
@@ -83,7 +85,7 @@ class InputField(NamedTuple):
 
 
 def input_fields(schema: "strawberry.Schema", class_: type) -> list[InputField]:
-    """Return the fields of an input, which is built by calling its class. Raises NotCompiledError."""
+    """Return the fields of an input that is built by calling its class. Raises NotCompiledError."""
     definition = get_object_definition(class_)
     if definition is None or definition.from_input or definition.is_one_of:
         raise NotCompiledError("an input that is oneOf, or builds itself")
@@ -100,13 +102,13 @@ def input_fields(schema: "strawberry.Schema", class_: type) -> list[InputField]:
 
 
 def converter(schema: "strawberry.Schema") -> Callable[[object, object], object]:
-    """Return what makes an argument of a value that graphql-core has coerced, and of its Strawberry type."""
+    """Return the function that turns a value coerced by graphql-core, and its Strawberry type, into an argument."""
     scalars, config = schema.schema_converter.scalar_registry, schema.config
     return lambda value, annotation: convert_argument(value, annotation, scalars, config)  # type: ignore[arg-type]
 
 
 class Resolver(NamedTuple):
-    """The function behind a field, and which of its parameters are no arguments of the field."""
+    """The function behind a field, and those of its parameters that are not arguments of the field."""
 
     function: Callable[..., object]
     is_async: bool
@@ -116,7 +118,7 @@ class Resolver(NamedTuple):
 
 
 def resolver_of(field: StrawberryField) -> Resolver | None:
-    """Return a field's resolver, or None for a field that is an attribute. Raises NotCompiledError."""
+    """Return a field's resolver, or None if the field is an attribute. Raises NotCompiledError."""
     it = field.base_resolver
     if it is None:
         return None
@@ -128,7 +130,7 @@ def resolver_of(field: StrawberryField) -> Resolver | None:
 
 
 class ResolveInfo:
-    """Stands for graphql-core's `GraphQLResolveInfo` under `strawberry.Info`: our resolvers use the context alone."""
+    """Replaces graphql-core's `GraphQLResolveInfo` in `strawberry.Info`: our resolvers use only the context."""
 
     __slots__ = ("context",)
 
@@ -137,7 +139,7 @@ class ResolveInfo:
 
 
 def root_call(schema: "strawberry.Schema", field: StrawberryField) -> Callable[[Arguments, object], object]:
-    """Make the function that calls a root resolver as Strawberry does, with a context; the root value is None.
+    """Return the function that calls a root resolver as Strawberry does; the root value is None.
 
     Raises NotCompiledError.
     """

@@ -1,4 +1,4 @@
-"""Everything undocumented that the gateway uses of httpx: its constructors do much that a gateway does not need.
+"""Everything undocumented that the gateway uses of httpx: subclasses that skip the cost of its constructors.
 
 `tests/libraries/test_httpx.py` shows what breaks when a new version changes them.
 """

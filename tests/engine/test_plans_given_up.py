@@ -100,7 +100,7 @@ def test_a_plan_that_always_hands_over_is_dropped_and_the_log_says_so(
     results = run(operation(), [ONLY_GRAPHQL_CORE_TAKES_IT] * (MAX_IN_VAIN + 5))
     assert results == [Result({"items": [{"id": "1"}]}, [], executed=True)] * (MAX_IN_VAIN + 5)
     assert len(plans_run) == MAX_IN_VAIN
-    assert log.messages == ['no_plan="the plan handed over 10 runs in which graphql-core found nothing wrong"']
+    assert log.messages == ['no_plan="the plan handed over 10 runs in which graphql-core found no error"']
     assert log.records[0].levelno == logging.DEBUG
 
 

@@ -1,10 +1,10 @@
-"""Run the tests with the newest version of each library, whatever pyproject.toml admits.
+"""Run the tests with the newest version of each library, whatever pyproject.toml allows.
 
     python -m reliability.newest_versions [FOLDER [TEST …]]
 
-Makes a virtual environment in FOLDER (a temporary one unless said) and runs all tests there, or those given. What fails
-in `tests/libraries` says which name or behaviour of a library has changed; when nothing fails, the upper bounds can be
-raised.
+Creates a virtual environment in FOLDER (default: a temporary folder) and runs the given tests there (default: all).
+Failures in `tests/libraries` show which name or behaviour of a library has changed. If nothing fails, the bounds can
+be raised.
 """
 
 import re
@@ -14,7 +14,7 @@ from reliability.lowest_versions import project, try_versions
 
 
 def newest(requirement: str) -> str:
-    """Take the bounds from a requirement, and keep its extras and its marker."""
+    """Return a requirement without its bounds, with its extras and its marker."""
     return re.sub(r"\s*[<>=!~][^;]*", "", requirement, count=1)
 
 
