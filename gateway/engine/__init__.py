@@ -1,4 +1,4 @@
-"""GraphQL operations, from their text to their result: a document is prepared once and run many times."""
+"""Prepares and runs GraphQL operations: a document is prepared once and run many times."""
 
 from gateway.engine.engine import Engine
 from gateway.engine.errors import DocumentError

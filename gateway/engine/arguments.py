@@ -1,4 +1,4 @@
-"""Functions that make a resolver's arguments from the variables of a request."""
+"""Compiles functions that build a resolver's arguments from a request's variables."""
 
 from collections.abc import Callable, Mapping
 
@@ -35,7 +35,7 @@ _ABSENT = object()
 
 
 class ArgumentCompiler:
-    """Makes the functions for the fields of one operation."""
+    """Compiles the arguments of one operation's root fields."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class ArgumentCompiler:
     def field(
         self, field: GraphQLField, resolved: StrawberryField, node: FieldNode
     ) -> Callable[[Variables], dict[str, object]]:
-        """Make the function that gives a resolver's keyword arguments; raises NotCompiledError."""
+        """Return the function that builds a resolver's keyword arguments. Raises NotCompiledError."""
         values = {argument.name.value: argument.value for argument in node.arguments or ()}
         sources: list[tuple[str, Source]] = []
         for name, python_name, annotation in arguments_of(self._strawberry, resolved):
@@ -75,7 +75,7 @@ class ArgumentCompiler:
         return arguments
 
     def checks(self) -> list[Callable[[Variables], object]]:
-        """Make functions that raise an exception unless the variables that no root field takes coerce as well."""
+        """Return functions that raise an exception if a variable that no root field uses does not coerce."""
         return [self._check(name) for name in sorted(self._unused)]
 
     def _check(self, name: str) -> Callable[[Variables], object]:
@@ -90,7 +90,7 @@ class ArgumentCompiler:
         return check
 
     def _source(self, node: ValueNode, type_: GraphQLInputType, annotation: object, default: Supply | None) -> Source:
-        """Make the function for a value in the document; `default` is for a variable that is absent."""
+        """Return the function for a value in the document; `default` replaces an absent variable."""
         if isinstance(node, VariableNode):
             return self._variable(node.name.value, type_, annotation, default)
         if not _has_variables(node):
@@ -127,7 +127,7 @@ class ArgumentCompiler:
     def _object(self, node: ObjectValueNode, type_: GraphQLInputObjectType, class_: type) -> Source:
         described = self._inputs.describe(type_, class_)
         values = {field.name.value: field.value for field in node.fields}
-        # A variable that is absent leaves its field to `absent`, like a field that is not there at all.
+        # A field whose variable is absent counts as absent itself.
         sources = [
             (field.python_name, self._source(values[name], field.type, field.annotation, None))
             for name, field in described.fields.items()
@@ -149,13 +149,13 @@ class ArgumentCompiler:
 
     def _list(self, node: ListValueNode, type_: GraphQLList[GraphQLInputType], annotation: StrawberryList) -> Source:
         of_type = type_.of_type
-        # A variable that is absent is a null in a list.
+        # In a list, an absent variable is null.
         nothing = wrong if isinstance(of_type, GraphQLNonNull) else self._inputs.constant(None, annotation.of_type)
         sources = [self._source(item, of_type, annotation.of_type, nothing) for item in node.values]
         return lambda variables: [source(variables) for source in sources]
 
     def _variable(self, name: str, type_: GraphQLInputType, annotation: object, default: Supply | None) -> Source:
-        """Make the function for a variable, which is coerced as its own type and stands where `type_` is expected."""
+        """Return the function for a variable where `type_` is expected. Its value is coerced as its own type."""
         self._unused.discard(name)
         own_type = self._type(name)
         convert = self._inputs.value(own_type, annotation)

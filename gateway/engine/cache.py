@@ -1,17 +1,17 @@
-"""A bounded store of what documents were made into."""
+"""A bounded cache of prepared documents."""
 
 from collections import OrderedDict
 from typing import Generic, TypeVar
 
 V = TypeVar("V")
 Key = tuple[str, str | None]
-"""A document's text and the name of the operation in it. Never its syntax tree: hashing that walks it."""
+"""A document's text and the requested operation's name. Not the syntax tree: hashing it would walk all of it."""
 
 
 class Cache(Generic[V]):
-    """Values by document, bounded in entries and in bytes; the least recently used goes first.
+    """Values by document, limited in entries and bytes; the least recently used are evicted first.
 
-    An entry of more than a tenth of all the bytes is not kept.
+    An entry that takes more than a tenth of the bytes is not stored.
     """
 
     def __init__(self, *, entries: int, size: int) -> None:
@@ -21,7 +21,7 @@ class Cache(Generic[V]):
         self._room = size
 
     def get(self, key: Key) -> V | None:
-        """Look a value up, and mark it as used."""
+        """Return a value, marked as recently used, or None if it is not cached."""
         found = self._values.get(key)
         if found is None:
             return None
@@ -29,13 +29,13 @@ class Cache(Generic[V]):
         return found[0]
 
     def pop(self, key: Key) -> None:
-        """Forget a value, if it is there."""
+        """Remove a value, if it is cached."""
         found = self._values.pop(key, None)
         if found is not None:
             self._room += found[1]
 
     def put(self, key: Key, value: V, size: int) -> None:
-        """Keep a value that takes so many bytes, its key included; others may go for it."""
+        """Store a value of `size` bytes, including its key, and evict others to make room."""
         self.pop(key)
         if size > self._size // 10:
             return

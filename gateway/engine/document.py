@@ -1,4 +1,4 @@
-"""A document's text, parsed, held to its limits, validated, and the operation in it that is to be run."""
+"""Parses a document, chooses the operation to run, checks the limits, and validates the document."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ from gateway.errors import ErrorCode
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A valid document and the operation chosen from it."""
+    """A valid document and the operation to run."""
 
     text: str
     root: DocumentNode
@@ -38,7 +38,7 @@ class Document:
 
     @property
     def size(self) -> int:
-        """The bytes that it takes with a plan for its operation: measured for each token, and rounded up."""
+        """Estimated bytes of the document and its operation's plan: measured per token, and rounded up."""
         tokens = 0
         token = self.root.loc and self.root.loc.start_token
         while token:
@@ -47,7 +47,7 @@ class Document:
         return 20_000 + 600 * tokens + getsizeof(self.text)
 
     def root_fields(self) -> dict[str, FieldNode]:
-        """Find the operation's root fields by response key, each where it is selected first or later."""
+        """Return the operation's root fields by response key; of those selected more than once, any one node."""
         definitions = self.root.definitions
         fragments = {it.name.value: it for it in definitions if isinstance(it, FragmentDefinitionNode)}
         found: dict[str, FieldNode] = {}
@@ -64,7 +64,7 @@ class Document:
 
 
 class Reader:
-    """Makes documents of texts."""
+    """Turns texts into documents."""
 
     def __init__(self, schema: GraphQLSchema, formatter: Formatter, limits: Limits, *, introspection: bool) -> None:
         self._schema = schema
@@ -74,11 +74,11 @@ class Reader:
         self._rules = validation_rules(limits, introspection=introspection)
 
     def read(self, text: str, operation_name: str | None) -> Document:
-        """Parse and validate a document and choose its operation; raises DocumentError."""
+        """Return the valid document in a text, with the operation to run. Raises DocumentError."""
         root = self._parse(text)
         operation = self._choose(text, root, operation_name)
         refusals = document_refusals(root, self._limits)
-        # What is too large to be run is too large to be validated.
+        # A document that is too large to run is too large to validate.
         errors = refusals[: self._limits.errors] or self._validate(root)
         if errors:
             raise self._error(text, errors, ErrorCode.GRAPHQL_VALIDATION_FAILED, operation.operation.value)
@@ -121,7 +121,7 @@ class Reader:
 
 
 def selection_sets(root: DocumentNode) -> Iterator[SelectionSetNode]:
-    """Walk the selection sets of a document, each once, fragments not expanded."""
+    """Yield each selection set of a document once, without expanding fragments."""
     rest = [node.selection_set for node in root.definitions if isinstance(node, ExecutableDefinitionNode)]
     while rest:
         found = rest.pop()
@@ -131,7 +131,7 @@ def selection_sets(root: DocumentNode) -> Iterator[SelectionSetNode]:
 
 
 def _with_selections(root: DocumentNode) -> DocumentNode:
-    """Return the document. Raises GraphQLSyntaxError for an empty selection set, which graphql-core lets through."""
+    """Return the document. Raises GraphQLSyntaxError for an empty selection set, which graphql-core accepts."""
     ends = [it.loc.end_token.start for it in selection_sets(root) if not it.selections and it.loc]
     if ends and root.loc:
         raise GraphQLSyntaxError(root.loc.source, min(ends), "Expected Name, found '}'.")

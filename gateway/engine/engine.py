@@ -1,4 +1,4 @@
-"""The engine: prepares documents and runs their operations."""
+"""Prepares documents and runs their operations."""
 
 from sys import getsizeof
 from typing import TYPE_CHECKING
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     import strawberry
 
 MAX_CACHE = 20_000_000
-"""Bytes of each of the two caches."""
+"""Maximum bytes of each of the two caches."""
 
 
 class Engine:
     """Runs GraphQL operations on a Strawberry schema.
 
-    Without `introspection`, `__schema` and `__type` are refused and no message gives the schema's names away.
+    Without `introspection`, `__schema` and `__type` are refused, and no message reveals the schema's names.
 
-    What documents were made into is kept in two caches, so that a flood of documents that come once cannot push out
-    those in use: a new one is only *seen*, refused ones too; one that comes again is *kept*.
+    Two caches hold prepared documents, so that a flood of one-time documents cannot evict those in use: a new document,
+    valid or not, is only *seen*; a valid one that is requested again is *kept*.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Engine:
         schema: "strawberry.Schema",
         *,
         introspection: bool = True,
-        limits: Limits = Limits(),  # noqa: B008  # it is immutable
+        limits: Limits = Limits(),  # noqa: B008 (it is immutable)
     ) -> None:
         core = core_schema(schema)
         self._limits = limits
@@ -45,7 +45,7 @@ class Engine:
         self._seen: Cache[Operation | DocumentError] = Cache(entries=500, size=MAX_CACHE)
 
     def prepare(self, text: str, operation_name: str | None) -> Operation:
-        """Make an operation of a document's text; raises DocumentError when it cannot be run."""
+        """Return the requested operation of a document. Raises DocumentError if it cannot be run."""
         key = (text, operation_name)
         kept = self._kept.get(key)
         if kept is not None:
@@ -60,11 +60,11 @@ class Engine:
             self._kept.put(key, seen, _size(key, seen))
         if isinstance(seen, Operation):
             return seen
-        # A new exception each time: raising one again and again makes its traceback longer and longer.
+        # A new exception each time: the traceback of a cached one would grow whenever it is raised.
         raise DocumentError(seen.errors, seen.kind)
 
     def _check_lengths(self, text: str, operation_name: str | None) -> None:
-        """Refuse what is too long to be looked at, or to be kept. Raises DocumentError."""
+        """Raise DocumentError if the text is too long to parse, or the name too long to cache."""
         if len(text) > self._limits.characters:
             message = f"The document is too long: at most {self._limits.characters} characters are allowed."
             code = ErrorCode.GRAPHQL_VALIDATION_FAILED
@@ -83,6 +83,6 @@ class Engine:
 
 
 def _size(key: Key, made: Operation | DocumentError) -> int:
-    """Estimate the bytes that an entry takes. Measured: dicts of small values take ten times their text."""
+    """Return the estimated bytes of an entry. Measured: dicts of small values take ten times their text."""
     content = made.size if isinstance(made, Operation) else 1_000 + 12 * len(repr(made.errors))
     return content + getsizeof(key[0]) + getsizeof(key[1])

@@ -1,4 +1,4 @@
-"""GraphQL errors as clients see them: each with a code, none with what is not theirs to know."""
+"""Formats GraphQL errors for clients: each gets a code, and none shows confidential details."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -15,14 +15,14 @@ logger = logging.getLogger("gateway.engine")
 
 MAX_MESSAGE = 500
 MAX_LOGGED_PATH = 200
-"""Characters of a field's path in the log: the client chooses its aliases."""
+"""Maximum characters of a field's path in the log: the client chooses its aliases."""
 Formatted = dict[str, object]
 
 
 class DocumentError(Exception):
-    """A document that cannot be run; `errors` are formatted as the GraphQL specification says.
+    """A document that cannot be run. Its `errors` have the format of the GraphQL specification.
 
-    `kind` is the kind of its operation (query, mutation, subscription), None where it is not known.
+    `kind` is the kind of its operation (query, mutation, subscription), or None if it is not known.
     """
 
     def __init__(self, errors: list[Formatted], kind: str | None = None) -> None:
@@ -32,7 +32,7 @@ class DocumentError(Exception):
 
 
 class Formatter:
-    """Formats errors for the client of a schema."""
+    """Formats errors for the clients of a schema."""
 
     def __init__(self, schema: GraphQLSchema, limits: Limits, *, introspection: bool) -> None:
         self._limits = limits
@@ -41,7 +41,7 @@ class Formatter:
     def request_errors(
         self, errors: Sequence[GraphQLError], code: ErrorCode, text: str, variables: Mapping[str, object] | None
     ) -> list[Formatted]:
-        """Format what is wrong with a document or its variables."""
+        """Return the errors of a document or its variables, formatted."""
         redact = self._redactor(text, variables)
         return [
             _formatted(error, redact_syntax_error(error) if _is_syntax(error) else redact(error.message), code)
@@ -51,14 +51,14 @@ class Formatter:
     def field_errors(
         self, errors: Sequence[GraphQLError], text: str, variables: Mapping[str, object] | None, *, mutation: bool
     ) -> list[Formatted]:
-        """Format the errors of fields, and log those that are a bug of ours: the client is not told what they are.
+        """Return the errors of fields, formatted. Log those that are our bugs, and hide their details from the client.
 
-        Those of a mutation tell its outcome: where its resolver did not say so, what can be known without it.
+        Errors of a mutation have its outcome: the one that its resolver reported, or else one inferred from the error.
         """
         if not errors:
             return []
         redact = self._redactor(text, variables)
-        # Those of root fields are bounded as the root fields are, and each tells what became of something.
+        # Never drop errors of root fields: each has an outcome, and the number of root fields is limited.
         roots = [error for error in errors if len(error.path or ()) <= 1]
         others = [error for error in errors if len(error.path or ()) > 1]
         kept = [*roots, *others[: self._limits.errors]]
@@ -72,7 +72,7 @@ class Formatter:
         return shown
 
     def too_large(self, limit: int, done: Mapping[str, FieldNode] | None) -> list[Formatted]:
-        """Make the errors of an answer that is too large: one for each field of a mutation that is done."""
+        """Return the errors for a response that is too large: for a mutation, one for each field in `done`."""
         what = f"The response is too large: at most {limit} bytes are allowed."
         message = f"{what} Select fewer fields, request fewer items, or use fewer aliases."
         code = ErrorCode.ANSWER_TOO_LARGE
@@ -90,7 +90,7 @@ def _is_syntax(error: GraphQLError) -> bool:
 
 
 def _field_error(error: GraphQLError, redact: Redactor, *, mutation: bool) -> Formatted:
-    # Below the root, the mutation's resolver has returned.
+    # An error below the root means that the mutation's resolver has returned.
     outcome = Outcome.UNKNOWN if len(error.path or ()) == 1 else Outcome.APPLIED
     extensions = error.extensions or {}
     if extensions.get("code") in ErrorCode.__members__:
@@ -108,14 +108,14 @@ def _field_error(error: GraphQLError, redact: Redactor, *, mutation: bool) -> Fo
 
 def _formatted(error: GraphQLError, message: str, code: ErrorCode, outcome: Outcome | None = None) -> Formatted:
     extensions = {"code": code.value, "outcome": outcome.value} if outcome else {"code": code.value}
-    # A message can hold a number of any length.
+    # A message can quote a number of any length.
     return {**error.formatted, "message": message[:MAX_MESSAGE], "extensions": extensions}
 
 
 def _is_input_error(error: GraphQLError) -> bool:
-    """Say whether an argument did not coerce.
+    """Return whether an argument did not coerce.
 
-    graphql-core blames the argument's value in the document then, and the field for all that a resolver does.
+    graphql-core then locates the error at the argument's value in the document; errors of resolvers, at the field.
     """
     if isinstance(error.original_error, StrawberryInputCoercionError):
         return True

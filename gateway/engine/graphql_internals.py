@@ -40,7 +40,7 @@ def is_aborted(error: GraphQLError) -> bool:
 def bounded_merge_rule(comparisons: int) -> type[OverlappingFieldsCanBeMergedRule]:
     """Return graphql-core's one quadratic rule with a lower budget: its own lets a small document take two seconds.
 
-    The budget that graphql-core has a name for applies to the whole process.
+    `MAX_COMPLEXITY_BUDGET`, graphql-core's setting for it, applies to the whole process.
     """
 
     class BoundedRule(OverlappingFieldsCanBeMergedRule):

@@ -1,8 +1,8 @@
-"""Functions that make the arguments that Strawberry would make, in one step from the JSON of the variables.
+"""Compiles functions that convert the JSON of variables to the arguments that Strawberry would build.
 
-graphql-core coerces values by the schema's types, then Strawberry's `convert_argument` makes them into inputs. Here
-both are done at once. A value that does not coerce raises an exception, whichever: the operation is left to
-graphql-core then, before any resolver has run.
+graphql-core coerces values by the schema's types, and Strawberry's `convert_argument` turns the result into inputs.
+These functions do both in one step. If a value does not coerce, they raise an exception of any class; the operation is
+then left to graphql-core, before any resolver has run.
 """
 
 from collections.abc import Callable
@@ -38,7 +38,7 @@ Convert = Callable[[object], object]
 
 
 class InputCompiler:
-    """Makes a function for each pair of a GraphQL type and the Strawberry type that it came from."""
+    """Compiles a function for each pair of a GraphQL type and the Strawberry type that it came from."""
 
     def __init__(self, schema: strawberry.Schema) -> None:
         self._schema = schema
@@ -46,7 +46,7 @@ class InputCompiler:
         self._objects: dict[tuple[str, type], Convert] = {}
 
     def value(self, type_: GraphQLInputType, annotation: object) -> Convert:
-        """Make the function that converts a value of variables; raises NotCompiledError."""
+        """Return the function that converts a value in the variables. Raises NotCompiledError."""
         if isinstance(annotation, strawberry.LazyType):
             return self.value(type_, annotation.resolve_type())
         if isinstance(annotation, StrawberryMaybe):
@@ -61,9 +61,9 @@ class InputCompiler:
         return lambda value: None if value is None else present(value)
 
     def constant(self, coerced: object, annotation: object) -> Callable[[], object]:
-        """Make the function that gives a value that graphql-core has coerced: a new one each time, if it can change.
+        """Return a function that returns a value coerced by graphql-core: a new one for each call if it is mutable.
 
-        Raises NotCompiledError for one that Strawberry refuses.
+        Raises NotCompiledError if Strawberry refuses the value.
         """
 
         def convert() -> object:
@@ -78,7 +78,7 @@ class InputCompiler:
         return convert
 
     def _present(self, type_: GraphQLInputType, annotation: object) -> Convert:
-        """Make the function for values that must not be null."""
+        """Return the function for values that must not be null."""
         if isinstance(type_, GraphQLList) and isinstance(annotation, StrawberryList):
             return _list(self.value(type_.of_type, annotation.of_type))
         if isinstance(type_, GraphQLInputObjectType) and isinstance(annotation, type):
@@ -104,7 +104,7 @@ class InputCompiler:
                         given[python_name] = supply()
             return class_(**given)
 
-        self._objects[key] = convert  # before its fields: an input can hold one of its own type
+        self._objects[key] = convert  # before its fields: an input can contain its own type
         description = self.describe(type_, class_)
         absent = tuple(description.absent.items())
         for name, field in description.fields.items():
@@ -112,7 +112,7 @@ class InputCompiler:
         return convert
 
     def describe(self, type_: GraphQLInputObjectType, class_: type) -> "InputObject":
-        """Tell how an input is built; raises NotCompiledError."""
+        """Return how an input is built. Raises NotCompiledError."""
         if type_.is_one_of:
             raise NotCompiledError("a oneOf input")
         described = InputObject(class_, {}, {})
@@ -129,7 +129,7 @@ class InputCompiler:
         return described
 
     def default(self, defined: GraphQLArgument | GraphQLInputField, annotation: object) -> Callable[[], object] | None:
-        """Make the function that gives what stands for an absent value, if anything does; `wrong` if it is required."""
+        """Return the function that returns a missing value's default, if it has one; `wrong` if it is required."""
         if defined.default is not None:
             raise NotCompiledError("a default that only graphql-core knows")  # Strawberry does not use these
         if defined.default_value is not Undefined:
@@ -139,7 +139,7 @@ class InputCompiler:
 
 @dataclass(frozen=True, slots=True)
 class InputField:
-    """How a field of an input is called, and what it holds."""
+    """A field of an input: its name in Python, and its types."""
 
     python_name: str
     type: GraphQLInputType
@@ -148,7 +148,7 @@ class InputField:
 
 @dataclass(frozen=True, slots=True)
 class InputObject:
-    """How Strawberry builds an input: from its fields, by GraphQL name, and what stands for those that are absent."""
+    """How Strawberry builds an input: its fields by GraphQL name, and defaults for absent ones by Python name."""
 
     class_: type
     fields: dict[str, InputField]
@@ -156,7 +156,7 @@ class InputObject:
 
 
 def wrong() -> NoReturn:
-    """Leave the operation to graphql-core."""
+    """Raise an exception that leaves the operation to graphql-core."""
     raise TypeError
 
 
@@ -165,7 +165,7 @@ def _nothing() -> None:
 
 
 def _maybe(inner: Convert, *, nullable: bool) -> Convert:
-    # Strawberry refuses null for `Maybe[T]`, and takes it for `Maybe[T | None]`.
+    # Strawberry refuses null for `Maybe[T]`, and accepts it for `Maybe[T | None]`.
     return lambda value: strawberry.Some(inner(value)) if nullable or value is not None else wrong()
 
 
@@ -173,17 +173,17 @@ def _list(item: Convert) -> Convert:
     def convert(value: object) -> object:
         if isinstance(value, list):
             return [item(one) for one in value]
-        # One value stands for a list of one.
+        # A single value is coerced to a list of one.
         return [item(value)] if isinstance(value, str | int | float | dict) else wrong()
 
     return convert
 
 
 def _leaf(type_: GraphQLScalarType | GraphQLEnumType) -> Convert:
-    coerce: Convert = type_.coerce_input_value  # type: ignore[assignment]  # an enum's says that it takes a str only
+    coerce: Convert = type_.coerce_input_value  # type: ignore[assignment]  # for enums, it is annotated to take only str
 
     def convert(value: object) -> object:
-        # A scalar may take None for a value of its own, but it never stands for a value that must not be null.
+        # Null is never valid here, even if the scalar itself accepts None.
         coerced = Undefined if value is None else coerce(value)
         return wrong() if coerced is Undefined else coerced
 

@@ -1,4 +1,4 @@
-"""What a document and its variables may cost, decided before anything is computed."""
+"""Limits the cost of documents and variables, before anything is executed."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -23,47 +23,47 @@ _Directed: TypeAlias = SelectionNode | VariableDefinitionNode | OperationDefinit
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on documents, variables and answers; each refusal names the bound and its value."""
+    """Limits on documents, variables and responses. Each error names the limit and its value."""
 
     characters: int = 50_000
-    """Of a document's text. Reading it takes time for each, and texts have their place in variables."""
+    """Maximum characters of a document: each takes time to parse, and long texts belong in variables."""
     tokens: int = 2_000
-    """Of a document, without comments. GraphiQL's introspection query has 200."""
+    """Maximum tokens of a document, without comments. GraphiQL's introspection query has 200."""
     name_characters: int = 1_000
-    """Of `operationName`, which is a part of the key of a kept document."""
+    """Maximum characters of `operationName`, which is part of a cache key."""
     number_characters: int = 100
-    """Of a number in a document. An `Int64` has 20 at most, and Python reads no integer of more than 4,300."""
+    """Maximum characters of a number in a document. An `Int64` has at most 20; Python parses at most 4,300 digits."""
     depth: int = 12
-    """Of fields below an operation, introspection exempt. The API's deepest answer has 6."""
+    """Maximum levels of fields, except below `__schema` and `__type`. The API's deepest response has 6."""
     nesting: int = 40
-    """Of selection sets and fragment spreads in each other. GraphiQL's introspection query has 18."""
+    """Maximum levels of nested selection sets and fragment spreads. GraphiQL's introspection query has 18."""
     fields: int = 500
-    """Of an operation with its fragments expanded. GraphiQL's introspection query has 230."""
+    """Maximum fields of an operation, with its fragments expanded. GraphiQL's introspection query has 230."""
     root_fields: int = 20
-    """Of an operation: each of them can be a REST call."""
+    """Maximum root fields of an operation: each can be a REST call."""
     aliases: int = 50
-    """Of an operation with its fragments expanded: they multiply work, and few clients write any."""
+    """Maximum aliases of an operation, with its fragments expanded: they multiply work, and few clients use any."""
     directives: int = 50
-    """Of a document: each is validated against the others beside it."""
+    """Maximum directives of a document: each is validated against the others in its place."""
     directives_at_once: int = 5
-    """At one place of a document. Two can stand at a field, and none of them twice."""
+    """Maximum directives in one place of a document. A field can have two, neither of them repeated."""
     comparisons: int = 50_000
-    """Steps of the check that fields of one name can be merged: it is quadratic; half a second would be 800,000."""
+    """Maximum steps to check that fields can be merged: the check is quadratic, and 800,000 take half a second."""
     list_items: int = 100
-    """Of one list in the variables: no input of the API takes a longer one."""
+    """Maximum items of a list in the variables: no input of the API takes more."""
     values: int = 1_000
-    """In the variables, all told. `createInvitation` takes a dozen."""
+    """Maximum values in the variables, at all levels together. `createInvitation` takes a dozen."""
     variables_nesting: int = 20
-    """Of objects and lists in the variables: no input of the API nests deeper than 4."""
+    """Maximum levels of objects and lists in the variables: no input of the API has more than 4."""
     answer_bytes: int = 16_000_000
-    """Of an answer's data, where a document has a value under several names. An answer of the REST API has half."""
+    """Maximum bytes of a response's data, if aliases can multiply it. A REST response has at most half as many."""
     errors: int = 10
-    """Reported in one answer: a person mends the first few."""
+    """Maximum number of errors per response."""
 
 
 @dataclass(slots=True)
 class _Size:
-    """What a selection set comes to with its fragments expanded."""
+    """The size of a selection set, with its fragments expanded."""
 
     fields: int = 0
     aliases: int = 0
@@ -73,7 +73,7 @@ class _Size:
 
 
 class _Measure:
-    """Measures selection sets in linear time: each fragment once, however often it is spread."""
+    """Measures selection sets in linear time: each fragment only once, however often it is spread."""
 
     def __init__(self, document: DocumentNode, nesting: int) -> None:
         self.directives = 0
@@ -85,7 +85,7 @@ class _Measure:
         }
 
     def selection_set(self, node: SelectionSetNode, level: int = 1) -> _Size:
-        """Measure a selection set that is `level` deep; stops short below the bound on nesting."""
+        """Return the size of a selection set at nesting level `level`; levels beyond the limit are not measured."""
         total = _Size()
         if level > self._nesting:
             return total
@@ -110,7 +110,7 @@ class _Measure:
             total.depth = max(total.depth, inner.depth)
 
     def directives_of(self, *nodes: _Directed) -> None:
-        """Count the directives that stand at each of the nodes."""
+        """Count the directives on each of the nodes."""
         for node in nodes:
             number = len(node.directives or ())
             self.directives += number
@@ -123,7 +123,7 @@ class _Measure:
         return self.selection_set(inner, level) if inner else _Size(nesting=0)
 
     def fragment(self, name: str, level: int = 1) -> _Size:
-        """Measure a fragment by its name; one that does not exist, or spreads itself, is for the validation."""
+        """Return the size of a fragment. Validation rejects one that does not exist or spreads itself."""
         if name not in self._fragments:
             self._fragments[name] = _Size()
             if name in self._definitions:
@@ -132,7 +132,7 @@ class _Measure:
 
 
 def document_refusals(document: DocumentNode, limits: Limits) -> list[GraphQLError]:
-    """Compare a document with its bounds: an error for each that it breaks, at the definition that breaks it."""
+    """Return an error for each limit that a document exceeds, located at the definition that exceeds it."""
     measure = _Measure(document, limits.nesting)
     errors = []
     for node in document.definitions:
@@ -140,10 +140,10 @@ def document_refusals(document: DocumentNode, limits: Limits) -> list[GraphQLErr
             broken = _broken(measure.selection_set(node.selection_set), limits)
             measure.directives_of(*(node.variable_definitions or ()))
         elif isinstance(node, FragmentDefinitionNode):
-            # What it costs is counted where it is used; only its nesting matters to the validation.
+            # Its cost is counted where it is spread; to validation, only its nesting matters.
             broken = _too_many("levels of selection sets", measure.fragment(node.name.value).nesting, limits.nesting)
         else:
-            continue  # validation refuses it
+            continue  # validation rejects it
         measure.directives_of(node)
         errors += [GraphQLError(message, node) for message in broken]
     directives = [
@@ -181,7 +181,7 @@ def _too_many(what: str, number: int, limit: int) -> list[str]:
 
 
 def variables_refusal(variables: Mapping[str, object], limits: Limits) -> str | None:
-    """Compare variables with their bounds: the message of the first that they break."""
+    """Return the message for the first limit that the variables exceed, or None."""
     total = 0
     containers: list[tuple[Collection[object], int]] = [(variables.values(), 1)]
     while containers:

@@ -1,4 +1,4 @@
-"""One operation of a document, and how it is run."""
+"""Runs an operation of a document."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ MAX_IN_VAIN = 10
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Runs the operations of valid documents through graphql-core, with what Strawberry's resolvers need."""
+    """Runs operations of valid documents with graphql-core, configured for Strawberry's resolvers."""
 
     strawberry: "strawberry.Schema"
     schema: GraphQLSchema
@@ -37,7 +37,7 @@ class Runner:
     async def run(
         self, document: Document, variables: Mapping[str, object], context: object, record: Record | None
     ) -> Result:
-        """Run a document's operation; root fields on record are not resolved again."""
+        """Return the result of a document's operation. Root fields in the record are not resolved again."""
         outcome = execute(
             self.schema,
             document.root,
@@ -48,7 +48,7 @@ class Runner:
             max_coercion_errors=self.limits.errors,
             middleware=[Replay(record)] if record else None,
             executor_class=executor_class(self.strawberry),
-            is_awaitable=is_awaitable,  # type: ignore[arg-type]  # it is a TypeGuard that does not say so
+            is_awaitable=is_awaitable,  # type: ignore[arg-type]  # its annotation lacks the TypeGuard
             hide_suggestions=self.hide_suggestions,
             operation_extensions=None,
         )
@@ -67,12 +67,12 @@ class Runner:
         return answer
 
     def refuse(self, errors: list[GraphQLError], document: Document, variables: Mapping[str, object]) -> Result:
-        """Answer a request error."""
+        """Return the result for request errors."""
         code = ErrorCode.BAD_USER_INPUT
         return Result(None, self.formatter.request_errors(errors, code, document.text, variables), executed=False)
 
     def bounded(self, result: Result, document: Document) -> Result:
-        """Give the result, or errors in its place when it is too large to be written."""
+        """Return the result, or errors in its place if it is too large."""
         limit = self.limits.answer_bytes
         if not result.data or not is_larger(result.data, limit):
             return result
@@ -83,10 +83,10 @@ class Runner:
 
 
 class Operation:
-    """One operation of a valid document, to be run any number of times.
+    """One operation of a valid document, which can run any number of times.
 
-    Its first run is graphql-core's alone; the second makes a plan, if the operation can have one. A plan that has only
-    handed over runs in which graphql-core found no error is dropped.
+    The first run uses only graphql-core; the second compiles a plan, if the operation can have one. A plan is dropped
+    if it never succeeds, and hands over too many runs in which graphql-core finds no error.
     """
 
     __slots__ = ("_document", "_in_vain", "_is_proven", "_multiplies", "_plan", "_runner", "_runs", "kind", "name")
@@ -105,13 +105,13 @@ class Operation:
 
     @property
     def size(self) -> int:
-        """The bytes that it takes, estimated, its text included once."""
+        """Estimated bytes, including its text once."""
         return self._document.size
 
     async def execute(self, variables: Mapping[str, object] | None, context: object) -> Result:
-        """Run the operation; resolvers see `context` as `info.context`.
+        """Run the operation and return its result; resolvers see `context` as `info.context`.
 
-        What resolvers raise becomes an error of the result; only cancellation goes through.
+        Exceptions of resolvers become errors of the result; only cancellation propagates.
         """
         runner = self._runner
         variables = variables or {}

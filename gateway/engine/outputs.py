@@ -1,9 +1,9 @@
-"""Code that shapes what resolvers return into an operation's answer.
+"""Generates code that shapes the values that resolvers return into an operation's data.
 
-It is generated as source: on lists that is several times faster than closures. It only knows values that are exactly
-right; at any other it raises an exception, whichever, and the operation is left to graphql-core. Resolvers of fields
-below the root run again then: they must not use up what they read. Below the root, an exception or an awaitable
-passes for an object if it has all the attributes that are selected.
+The code is generated as source, which is several times faster than closures on lists. It accepts only values that are
+exactly right; for any other, it raises an exception of any class, and the operation is left to graphql-core. Resolvers
+below the root then run again, so they must not consume what they read. Below the root, an exception or an awaitable
+counts as an object if it has all the selected attributes.
 """
 
 import keyword
@@ -37,7 +37,7 @@ _WRONG = {
 
 
 class OutputCompiler:
-    """Generates one module of functions for one operation."""
+    """Generates the functions of one operation, as one module."""
 
     def __init__(self, selections: Selections) -> None:
         self._selections = selections
@@ -45,14 +45,14 @@ class OutputCompiler:
         self._names: dict[str, object] = {"wrong": _wrong, "is_no_value": _is_no_value, "Undefined": Undefined}
 
     def add(self, type_: GraphQLOutputType, nodes: list[FieldNode]) -> str:
-        """Add the function that shapes what a root resolver returned; raises NotCompiledError. Returns its name."""
-        # A resolver may return an exception instead of raising it, and an exception can have a field's attributes.
+        """Add the function that shapes a root resolver's value, and return its name. Raises NotCompiledError."""
+        # A resolver can return an exception instead of raising it, and the exception can have the selected attributes.
         returned = ["if isinstance(v, Exception): wrong()", *self._value("v", type_, nodes), "return v"]
         return self._function(returned)
 
     def compile(self) -> Callable[[str], Shape]:
-        """Compile all functions; returns a way to find them by name."""
-        exec(compile("\n".join(self._source), "<plan>", "exec"), self._names)  # noqa: S102  # the names in it are GraphQL names
+        """Compile all functions, and return a function that finds them by name."""
+        exec(compile("\n".join(self._source), "<plan>", "exec"), self._names)  # noqa: S102 (clients supply only GraphQL names)
         return lambda name: self._names[name]  # type: ignore[return-value]
 
     def _function(self, body: list[str]) -> str:
@@ -67,7 +67,7 @@ class OutputCompiler:
         return name
 
     def _value(self, variable: str, type_: GraphQLOutputType, nodes: list[FieldNode]) -> list[str]:
-        """Write the lines that turn a variable's value into its shape."""
+        """Return the lines that shape a variable's value."""
         if isinstance(type_, GraphQLNonNull):
             return self._present(variable, type_.of_type, nodes)
         return [f"if {variable} is not None:", *(f" {line}" for line in self._present(variable, type_, nodes))]
@@ -85,7 +85,7 @@ class OutputCompiler:
         if isinstance(type_, GraphQLScalarType | GraphQLEnumType):
             serialize = self._constant(type_.coerce_output_value)
             return [
-                # The scalar's own function might take an exception, or an awaitable, for a value.
+                # The scalar's own function might accept an exception or an awaitable.
                 f"c = {variable}.__class__",
                 f"if c is not str and c is not int and is_no_value({variable}): wrong()",
                 f"{variable} = {serialize}({variable})",
@@ -94,7 +94,7 @@ class OutputCompiler:
         raise NotCompiledError("a field of an interface or union type")
 
     def _item(self, type_: GraphQLOutputType, nodes: list[FieldNode]) -> str:
-        """Write the expression that shapes an `item` of a list."""
+        """Return the expression that shapes an `item` of a list."""
         if isinstance(type_, GraphQLNonNull) and isinstance(type_.of_type, GraphQLObjectType):
             return f"{self._object(type_.of_type, nodes)}(item)"
         if isinstance(type_, GraphQLObjectType):
@@ -118,12 +118,12 @@ class OutputCompiler:
             lines += self._value(f"a{number}", field.type, same)
             items.append(f"{key!r}: a{number}")
         if not is_looked_at:
-            # What is no object has not the attributes of one: where none is read, it would pass for one.
+            # Reading an attribute fails on anything but an object; if none is read, check for that.
             lines.insert(0, "if is_no_value(v): wrong()")
         return self._function([*lines, f"return {{{', '.join(items)}}}"])
 
     def _resolved(self, field: StrawberryField) -> str:
-        """Write the expression that resolves a field of `v` as Strawberry would."""
+        """Return the expression that resolves a field of `v` as Strawberry would."""
         resolver = resolver_of(field)
         if field.arguments or (resolver and (resolver.is_async or resolver.info)):
             raise NotCompiledError("a resolver below the root that is async, or takes arguments or info")

@@ -1,8 +1,8 @@
-"""One operation, compiled: how its arguments are made, its root resolvers called, and their results shaped.
+"""Compiles an operation into a plan, which builds arguments, calls root resolvers, and shapes their results.
 
-graphql-core stays the judge of all that does not succeed. Arguments that do not coerce are left to it before any
-resolver has run; a resolver that failed, or a value that has no shape, goes to it with what the root resolvers have
-already returned or raised, so that none of them runs twice for one field.
+Anything that fails is left to graphql-core. If arguments do not coerce, it takes over before any resolver has run. If a
+resolver fails or a value cannot be shaped, it continues from what the root resolvers have already returned or raised,
+so that none of them runs twice for one field.
 """
 
 import asyncio
@@ -45,19 +45,19 @@ class _Field:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Runs an operation, as long as all goes well."""
+    """Runs an operation, as long as nothing fails."""
 
     fields: tuple[_Field, ...]
     checks: tuple[Callable[[Variables], object], ...]
     in_order: bool
 
     async def run(self, variables: Variables, context: object) -> dict[str, object] | Record:
-        """Give the operation's data, or the record with which graphql-core is to go on."""
+        """Return the operation's data, or the record from which graphql-core continues."""
         try:
             for check in self.checks:
                 check(variables)
             arguments = [field.arguments(variables) for field in self.fields]
-        except Exception:  # noqa: BLE001  # graphql-core tells which
+        except Exception:  # noqa: BLE001 (graphql-core reports it)
             return Record()
         run = self._one_by_one if self.in_order else self._side_by_side
         return await run(arguments, context)
@@ -70,12 +70,12 @@ class Plan:
                 value = field.call(given, context)
                 if is_awaitable(value):
                     value = await cast("Awaitable[object]", value)
-            except Exception as error:  # noqa: BLE001  # graphql-core reports it
+            except Exception as error:  # noqa: BLE001 (graphql-core reports it)
                 return Record(returned, {field.key: error})
             returned[field.key] = value
             try:
                 data[field.key] = field.shape(value)
-            except Exception:  # noqa: BLE001  # graphql-core tells which
+            except Exception:  # noqa: BLE001 (graphql-core reports it)
                 return Record(returned)
         return data
 
@@ -85,7 +85,7 @@ class Plan:
         for field, given in zip(self.fields, arguments, strict=True):
             try:
                 value = field.call(given, context)
-            except Exception as error:  # noqa: BLE001  # graphql-core reports it
+            except Exception as error:  # noqa: BLE001 (graphql-core reports it)
                 record.raised[field.key] = error
                 continue
             if is_awaitable(value):
@@ -107,7 +107,7 @@ class Plan:
             return record
         try:
             return {field.key: field.shape(record.returned[field.key]) for field in self.fields}
-        except Exception:  # noqa: BLE001  # graphql-core tells which
+        except Exception:  # noqa: BLE001 (graphql-core reports it)
             return record
 
 
@@ -118,13 +118,13 @@ def compile_plan(schema: "strawberry.Schema", core: GraphQLSchema, document: Doc
     except NotCompiledError as reason:
         log_no_plan(str(reason))
         return None
-    except Exception as error:  # noqa: BLE001  # what can run must not fail because it cannot be made faster
+    except Exception as error:  # noqa: BLE001 (graphql-core can still run it)
         log_bug(logger, error)
         return None
 
 
 def log_no_plan(reason: str) -> None:
-    """Log, at level `debug`, why every run of an operation is graphql-core's."""
+    """Log at debug level why graphql-core does every run of an operation."""
     logger.debug("no_plan=%s", json.dumps(reason))
 
 
@@ -141,7 +141,7 @@ class _Compiler:
         self._outputs = OutputCompiler(self._selections)
 
     def plan(self) -> Plan:
-        """Compile the operation; raises NotCompiledError."""
+        """Return the operation's plan. Raises NotCompiledError."""
         operation = self._operation
         root_type = self._core.get_root_type(operation.operation)
         variable_fragments = any(fragment.variable_definitions for fragment in self._fragments.values())
@@ -150,7 +150,7 @@ class _Compiler:
         selected = self._selections.collect(root_type, [operation.selection_set])
         serial = operation.operation is OperationType.MUTATION
         if not serial and len(selected) > 1 and any(self._cannot_be_null(root_type, it) for it in selected.values()):
-            # A null would cancel the other fields, at whatever point they are.
+            # A null there would cancel the other fields, however far they have come.
             raise NotCompiledError("several fields, one of them non-null")
         unfinished = [self._field(root_type, key, nodes) for key, nodes in selected.items()]
         find = self._outputs.compile()

@@ -1,7 +1,7 @@
-"""Messages without what the client's strings say, and without names of a schema that is not shown.
+"""Removes the client's strings, and the names of a hidden schema, from error messages.
 
-Invitation texts and tokens come in as strings, in documents and in variables, and graphql-core's messages repeat
-them. Numbers, booleans and names stay, so that a message still says what is wrong.
+Invitation texts and tokens arrive as strings, in documents and in variables, and graphql-core's messages repeat them.
+Numbers, booleans and names remain, so that a message still says what is wrong.
 """
 
 import re
@@ -17,12 +17,12 @@ _LITERAL = re.compile(r'"""(?:\\"""|.)*?"""|"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
 _QUOTED = re.compile(r"'[^']*'")
 _SHORT = 4
-"""Strings below this length are hidden in quotes only: elsewhere they would be taken for parts of words."""
+"""Shorter strings are hidden only in quotes: elsewhere, they would match parts of words."""
 _BUILT_IN = frozenset({"Boolean", "Float", "ID", "Int", "String"})
 
 
 class Redactor:
-    """Redacts the messages of one request; made only when there are some."""
+    """Redacts the messages of one request. Create it only if there are any."""
 
     def __init__(
         self, text: str, variables: Mapping[str, object] | None, max_tokens: int, names: "SchemaNames"
@@ -36,14 +36,14 @@ class Redactor:
         strings.discard("")
         quoted = {form for value in strings for form in (inspect(value), f"'{value}'")}
         bare = {value for value in strings - known if len(value) >= _SHORT}
-        # The longest first: a string can be a part of another.
+        # Longest first: a string can be part of another.
         self._forms = [(form, '"…"') for form in sorted(quoted, key=len, reverse=True)]
         self._forms += [(form, "…") for form in sorted(bare, key=len, reverse=True)]
         self._types = names.types - known
         self._names = names.all - known
 
     def __call__(self, message: str) -> str:
-        """Give a message of validation or coercion without the client's strings."""
+        """Return a message of validation or coercion without the client's strings and hidden names."""
         for form, hidden in self._forms:
             if form in message:
                 message = message.replace(form, hidden)
@@ -56,9 +56,9 @@ class Redactor:
 
 
 def redact_syntax_error(error: GraphQLError) -> str:
-    """Give the message of a syntax error without the string it may stumble upon.
+    """Return the message of a syntax error without the string that it may quote.
 
-    After a quotation mark, a name may be a word of a text with an unescaped quotation mark in it.
+    After a quotation mark, a name may be a word of a string that contains an unescaped quotation mark.
     """
     message = LEXICAL.sub(r"\1.", error.message)
     (position,) = error.positions or (0,)
@@ -68,7 +68,7 @@ def redact_syntax_error(error: GraphQLError) -> str:
 
 
 class SchemaNames:
-    """The names that a schema's messages could give away; none of a schema that everybody may read."""
+    """The names that messages could reveal about a schema; none if introspection shows them anyway."""
 
     def __init__(self, schema: GraphQLSchema, *, introspection: bool) -> None:
         self.types: frozenset[str] = frozenset()
@@ -105,7 +105,7 @@ def _tokens(text: str) -> Iterator[tuple[TokenKind, str]]:
 
 
 def _variable_strings(variables: Mapping[str, object]) -> Iterator[tuple[str, bool]]:
-    """Walk the strings in variables, with whether each is the key of an object."""
+    """Yield each string in the variables, and whether it is the key of an object."""
     rest: list[object] = [dict(variables)]
     while rest:
         value = rest.pop()

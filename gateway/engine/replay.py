@@ -1,4 +1,4 @@
-"""Lets graphql-core complete what resolvers have already returned or raised, without running them again."""
+"""Lets graphql-core continue from what root resolvers returned or raised, without running them again."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class Record:
 
 
 class Replay:
-    """Middleware for graphql-core's `execute`: root fields on record are not resolved again, all others are."""
+    """Middleware for graphql-core's `execute` that resolves all fields except the root fields in the record."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
@@ -23,7 +23,7 @@ class Replay:
     def resolve(
         self, resolver: Callable[..., object], root: object, info: GraphQLResolveInfo[object], **arguments: object
     ) -> object:
-        """Resolve a field, from the record if it is there."""
+        """Return the value of a field, from the record if it is there."""
         if info.path.prev is None:
             key = str(info.path.key)
             if key in self._record.raised:

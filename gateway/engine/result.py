@@ -1,14 +1,14 @@
-"""What an operation answers."""
+"""The result of an operation."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome of one run of an operation, ready for JSON.
+    """The result of one run of an operation, ready to encode as JSON.
 
-    `errors` is empty when there are none. `executed` is false for a request error (variables that did not coerce):
-    no resolver ran, and the answer has no `data` entry.
+    `errors` is empty if there are none. `executed` is False for a request error (variables that do not coerce): no
+    resolver ran, and the response has no `data` entry.
     """
 
     data: dict[str, object] | None

@@ -1,4 +1,4 @@
-"""The validation rules, where graphql-core's own cost too much or say too little."""
+"""The validation rules, with replacements for two of graphql-core's that cost too much or report too little."""
 
 from graphql import (
     ASTValidationRule,
@@ -15,7 +15,7 @@ from gateway.engine.strawberry_internals import MaybeNullValidationRule, OneOfIn
 
 
 def validation_rules(limits: Limits, *, introspection: bool) -> list[type[ValidationRule]]:
-    """Return the rules that a document must keep."""
+    """Return the rules that a document must satisfy."""
     ours: dict[type[ASTValidationRule], type[ValidationRule]] = {
         OverlappingFieldsCanBeMergedRule: bounded_merge_rule(limits.comparisons),
         ValuesOfCorrectTypeRule: LocatedValues,

@@ -1,4 +1,4 @@
-"""What an operation selects of an object, fragments expanded and merged, as far as the document alone can tell.
+"""Collects the fields that an operation selects, with fragments expanded and merged, from the document alone.
 
 Source: GraphQL specification, "CollectFields".
 """
@@ -22,7 +22,7 @@ from graphql import (
 
 
 class NotCompiledError(Exception):
-    """The operation has something in it that is left to graphql-core. The message, for the log, says what."""
+    """The operation contains something that is left to graphql-core. The message, for the log, says what."""
 
 
 class Selections:
@@ -35,7 +35,7 @@ class Selections:
     def collect(
         self, type_: GraphQLObjectType, selection_sets: Iterable[SelectionSetNode]
     ) -> dict[str, list[FieldNode]]:
-        """Collect the fields by response key, in the order of the answer; raises NotCompiledError."""
+        """Return the fields by response key, in the order of the response. Raises NotCompiledError."""
         fields: dict[str, list[FieldNode]] = {}
         spread: set[str] = set()
         for selection_set in selection_sets:
@@ -43,7 +43,7 @@ class Selections:
         return fields
 
     def of(self, type_: GraphQLObjectType, nodes: Iterable[FieldNode]) -> dict[str, list[FieldNode]]:
-        """Collect the merged sub-selections of a field."""
+        """Return the merged sub-selections of a field."""
         return self.collect(type_, (node.selection_set for node in nodes if node.selection_set))
 
     def _visit(

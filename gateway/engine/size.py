@@ -1,7 +1,7 @@
-"""How large an answer becomes, before it is written.
+"""Measures a response before it is encoded.
 
-A page of the REST API is bounded, and so is an answer that has each value once or twice. An alias lets a document have
-one value many times: in memory these are one, in JSON they are not.
+REST responses are limited, and so is a response that contains each value once or twice. With aliases, a document can
+repeat a value many times: in memory all share one copy, in JSON each is written out.
 """
 
 import msgspec
@@ -15,7 +15,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def multiplies(document: DocumentNode) -> bool:
-    """Say whether a document selects some field under several names, or under a long one."""
+    """Return whether a document selects a field under several names, or under a long one."""
     names: dict[str, str] = {}
     for selection_set in selection_sets(document):
         for node in selection_set.selections:
@@ -27,7 +27,7 @@ def multiplies(document: DocumentNode) -> bool:
 
 
 def is_larger(data: object, limit: int) -> bool:
-    """Say whether data that is ready for JSON takes more than so many bytes in it."""
+    """Return whether data takes more than `limit` bytes when encoded as JSON."""
     sizes: dict[str, int] = {}
     rest = [data]
     while rest and limit >= 0:

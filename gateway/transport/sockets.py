@@ -1,4 +1,4 @@
-"""Sockets below the event loop: what the kernel knows about them, and who closes them."""
+"""Sockets below the event loop: what the kernel knows about them, and what closes them."""
 
 import asyncio
 import select
