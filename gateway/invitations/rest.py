@@ -136,7 +136,7 @@ class RestClient:
         if body:
             headers += [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
         # Each phase has its own limit; the transport enforces the deadline over all of them.
-        left = max(call.deadline - this.started, 0.001)
+        left = call.deadline - this.started
         return Request(
             call.method,
             self._origin,
