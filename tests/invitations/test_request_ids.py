@@ -1,0 +1,22 @@
+"""The ids that requests are given."""
+
+from uuid import UUID
+
+from gateway.invitations.request import new_uuid
+
+
+def test_a_request_id_is_a_random_uuid_of_version_4() -> None:
+    made = [new_uuid() for _ in range(1000)]
+    assert len(set(made)) == 1000
+    for text in made:
+        uuid = UUID(text)
+        assert str(uuid) == text
+        assert uuid.version == 4
+    # The bits that are not fixed take every value.
+    values = ["".join(sorted({text[place] for text in made})) for place in range(36)]
+    hexadecimal = "0123456789abcdef"
+    expected = [hexadecimal] * 36
+    for place in (8, 13, 18, 23):
+        expected[place] = "-"
+    expected[14], expected[19] = "4", "89ab"
+    assert values == expected
