@@ -93,7 +93,7 @@ def retry_after(headers: httpx.Headers) -> int | None:
     """
     try:
         seconds = [_seconds(value) for field in headers.get_list("retry-after") for value in _values(field)]
-    except (ValueError, OverflowError, TypeError, IndexError):  # raised by email.utils for invalid dates
+    except ValueError:
         return None
     return max(seconds, default=None)
 
