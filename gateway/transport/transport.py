@@ -111,8 +111,6 @@ class Transport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close every connection. Requests in flight fail with `httpx.ReadError`, queued ones with `ConnectError`."""
         self._closed = True
-        if self._sweeper is not None:
-            self._sweeper.cancel()
         for connection in tuple(self._open):
             connection.abort()
         for _ in range(TURNS):  # the loop reports an aborted connection's end in a later iteration
@@ -199,7 +197,7 @@ class Transport(httpx.AsyncBaseTransport):
             self._idle.remove(oldest)
             oldest.abort()
             self._give_back(None)
-        if oldest is not None and not self._closed:
+        if oldest is not None:
             self._sweeper = loop.call_at(oldest.idle_until, self._sweep)
 
     def _lost(self, connection: Connection) -> None:
