@@ -29,7 +29,6 @@ _QUICK = 0.1
 """Approximate seconds of the first pause after a lost connection, and of the extra wait after `Retry-After`."""
 _SLOW = 1.0
 _MAX_SECONDS = 2**31 - 1
-_MAX_DATE = 64
 _NUMBER = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+", re.ASCII)
 _HTTP_DATE = re.compile(
     r"[A-Za-z]{3,9}, [0-9]{1,2}[ -][A-Za-z]{3}[ -][0-9]{2,4} [0-9:]{8} (GMT|UTC|Z|\+0000|-0000)"
@@ -115,7 +114,7 @@ def _values(field: str) -> list[str]:
 def _seconds(value: str) -> int:
     if _NUMBER.fullmatch(value):
         return ceil(min(float(value), _MAX_SECONDS))
-    if len(value) > _MAX_DATE or not _HTTP_DATE.fullmatch(value):
+    if not _HTTP_DATE.fullmatch(value):
         raise ValueError("neither a number nor a date")  # for example, a date in an unknown time zone
     date = parsedate_to_datetime(value)
     # An HTTP date is always in UTC, even in the obsolete format that does not say so (RFC 9110, section 5.6.7).
