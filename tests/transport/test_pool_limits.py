@@ -98,33 +98,6 @@ def test_a_request_goes_to_its_own_origin_although_another_has_idle_connections(
 
 
 @every_loop
-def test_a_waiter_is_not_given_the_connection_to_another_origin(run: Run) -> None:
-    go = threading.Event()
-
-    def script(connection: UpstreamConnection) -> None:
-        while connection.read_request() is not None:
-            go.wait(GENEROUS)
-            connection.send(answer())
-
-    async def main() -> None:
-        async with new(max_connections=1) as transport:
-            urls = [first.url, second.url, first.url, second.url]
-            calls = [
-                asyncio.create_task(transport.handle_async_request(request_to(url, target=f"/{number}")))
-                for number, url in enumerate(urls)
-            ]
-            await until(lambda: transport.connections["waiting"] == 3)
-            go.set()
-            await asyncio.gather(*calls)
-            assert transport.connections == {"open": 1, "idle": 1, "slots": 1, "waiting": 0}
-
-    with ScriptedUpstream(script) as first, ScriptedUpstream(script) as second:
-        run(main())
-    assert targets(first) == ["/0", "/2"]
-    assert targets(second) == ["/1", "/3"]
-
-
-@every_loop
 def test_a_request_that_wants_a_new_connection_leaves_the_idle_one_to_others(run: Run) -> None:
     async def main() -> None:
         async with new() as transport:
@@ -135,37 +108,6 @@ def test_a_request_that_wants_a_new_connection_leaves_the_idle_one_to_others(run
     with ScriptedUpstream(answering(answer())) as upstream:
         run(main())
     assert upstream.accepted == 2
-
-
-@every_loop
-def test_a_waiter_that_wants_a_new_connection_is_not_sent_over_the_one_that_became_free(run: Run) -> None:
-    go = threading.Event()
-    seen: list[tuple[int, bytes]] = []
-
-    def script(connection: UpstreamConnection) -> None:
-        while (request := connection.read_request()) is not None:
-            seen.append((connection.number, request.split()[1]))
-            go.wait(GENEROUS)
-            connection.send(answer())
-
-    async def main() -> None:
-        async with new(max_connections=1) as transport:
-
-            def send(target: str, *, new_connection: bool) -> asyncio.Task[httpx.Response]:
-                request = request_to(upstream.url, target=target, new_connection=new_connection)
-                return asyncio.create_task(transport.handle_async_request(request))
-
-            holder = send("/holder", new_connection=False)
-            await until(lambda: upstream.requests)
-            waiter = send("/waiter", new_connection=True)
-            await until(lambda: transport.connections["waiting"] == 1)
-            go.set()
-            await asyncio.gather(holder, waiter)
-            await until(lambda: transport.connections == {"open": 1, "idle": 1, "slots": 1, "waiting": 0})
-
-    with ScriptedUpstream(script) as upstream:
-        run(main())
-    assert seen == [(0, b"/holder"), (1, b"/waiter")]
 
 
 @every_loop
@@ -195,3 +137,16 @@ def test_each_phase_has_a_time_limit_of_its_own(
         run(main())
         assert upstream.accepted <= accepted
     assert len(upstream.requests) == (1 if error is None else 0)
+
+
+@every_loop
+def test_a_connection_that_makes_room_for_another_origin_is_closed(run: Run) -> None:
+    async def main() -> None:
+        async with new(max_connections=1) as transport:
+            await transport.handle_async_request(request_to(first.url))
+            await transport.handle_async_request(request_to(second.url))
+            await until(lambda: transport.connections == {"open": 1, "idle": 1, "slots": 1, "waiting": 0})
+            await until(lambda: (first.open_connections, second.open_connections) == (0, 1))
+
+    with ScriptedUpstream(answering(answer())) as first, ScriptedUpstream(answering(answer())) as second:
+        run(main())
