@@ -1,0 +1,110 @@
+"""Where a request goes: host and port from its URL, and to no place that it does not name."""
+
+import asyncio
+
+import httpx
+import pytest
+from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
+from support.transports import request_to
+
+from gateway.transport import Transport
+from gateway.transport.tunnel import Proxy
+
+ADDRESSES = {
+    "https://api.test": b"api.test:443",
+    "https://api.test:443": b"api.test:443",
+    "https://api.test:80": b"api.test:80",
+    "https://api.test:8443": b"api.test:8443",
+    "https://127.0.0.1": b"127.0.0.1:443",
+    "https://[::1]": b"[::1]:443",
+}
+
+
+@pytest.mark.parametrize(("url", "address"), ADDRESSES.items(), ids=ADDRESSES)
+def test_a_proxy_is_asked_for_the_host_of_the_url_and_its_port_or_443(url: str, address: bytes) -> None:
+    async def main() -> None:
+        async with Transport(max_response_bytes=1000, proxy=proxy.url) as transport:
+            with pytest.raises(httpx.ConnectError):
+                await transport.handle_async_request(request_to(url))
+
+    with ScriptedUpstream(answering(answer(403))) as proxy:
+        asyncio.run(main())
+    (head,) = proxy.requests
+    assert head == b"CONNECT %b HTTP/1.1\r\nHost: %b\r\n\r\n" % (address, address)
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("http://proxy.test", ("proxy.test", 80)),
+        ("http://proxy.test:3128", ("proxy.test", 3128)),
+        ("http://u:p@[::1]:3128", ("::1", 3128)),
+    ],
+)
+def test_a_proxy_has_the_port_of_its_url_or_80(url: str, address: tuple[str, int]) -> None:
+    assert Proxy(url).address == address
+
+
+@pytest.mark.parametrize("url", ["http:///x", "https:", "ftp://127.0.0.1/x", "/x"])
+def test_a_url_that_names_no_server_of_http_goes_nowhere(url: str) -> None:
+    async def main() -> None:
+        async with Transport(max_response_bytes=1000) as transport:
+            with pytest.raises(httpx.UnsupportedProtocol):
+                await transport.handle_async_request(request_to(url))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("user", "credentials"),
+    [("u%3Aser:p%40ss@", b"dTpzZXI6cEBzcw=="), ("user@", b"dXNlcjo="), (":word@", b"OndvcmQ=")],
+)
+def test_a_proxys_user_and_password_are_decoded_and_each_may_be_empty(user: str, credentials: bytes) -> None:
+    async def main() -> None:
+        async with Transport(max_response_bytes=1000, proxy=proxy.url.replace("//", f"//{user}")) as transport:
+            with pytest.raises(httpx.ConnectError):
+                await transport.handle_async_request(request_to("https://api.test"))
+
+    with ScriptedUpstream(answering(answer(407))) as proxy:
+        asyncio.run(main())
+    assert b"\r\nProxy-Authorization: Basic %b\r\n" % credentials in proxy.requests[0]
+
+
+@pytest.mark.parametrize(
+    ("head", "reason"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 80_000, "too large"),
+        (b"HTTP/1.1 2000 OK\r\n\r\n", "not HTTP/1"),
+        (b"HTTP/1.1 302 Found\r\nLocation: https://b.test\r\n\r\n", "status 302"),
+        (b"HTTP/1.1 102 Processing\r\n\r\n", "status 102"),
+        (b"HTTP/1.1 200 OK\r\n\r\nx", "bytes"),
+    ],
+)
+def test_what_is_no_tunnel_is_named(head: bytes, reason: str) -> None:
+    async def main() -> None:
+        async with Transport(max_response_bytes=1000, proxy=proxy.url) as transport:
+            with pytest.raises(httpx.ConnectError, match=reason):
+                await transport.handle_async_request(request_to("https://api.test"))
+
+    with ScriptedUpstream(answering(head)) as proxy:
+        asyncio.run(main())
+    assert len(proxy.requests) == 1
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"201 Created", b"299 X"])
+def test_after_every_success_of_a_proxy_tls_begins(status: bytes) -> None:
+    began: list[bytes] = []
+
+    def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        connection.send(b"HTTP/1.1 " + status + b"\r\n\r\n")
+        began.append(connection.socket.recv(1))
+
+    async def main() -> None:
+        async with Transport(max_response_bytes=1000, proxy=proxy.url) as transport:
+            with pytest.raises(httpx.ConnectError):
+                await transport.handle_async_request(request_to("https://api.test"))
+
+    with ScriptedUpstream(script) as proxy:
+        asyncio.run(main())
+    assert began == [b"\x16"]
