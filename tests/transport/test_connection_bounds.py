@@ -1,0 +1,129 @@
+"""What one connection counts and keeps, from one answer to the next."""
+
+import asyncio
+import gc
+import gzip
+import weakref
+
+import httpx
+import pytest
+from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
+from support.transports import LOOPS, Run, request_to, until
+from support.upstream_faults import HANGING
+
+from gateway.transport import Response, ResponseTooLarge, Transport
+from gateway.transport.connection import Connection
+from gateway.transport.serialize import serialize
+
+every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
+
+CLEAN = {"open": 0, "idle": 0, "slots": 0, "waiting": 0}
+
+
+def of_size(url: str, size: int) -> httpx.Request:
+    """Return a request that takes so many bytes on the wire."""
+    body = b"x" * (size - len(serialize(request_to(url, body=b"x" * 10_000))) + 10_000)
+    request = request_to(url, body=body)
+    assert len(serialize(request)) == size
+    return request
+
+
+@every_loop
+@pytest.mark.parametrize(("size", "accepted"), [(16_384, 1), (16_385, 2)])
+def test_after_a_refusal_only_the_connection_of_a_request_of_16_kib_or_less_is_used_again(
+    run: Run, size: int, accepted: int
+) -> None:
+    async def main() -> None:
+        async with Transport(max_response_bytes=1000) as transport:
+            for _ in range(2):
+                await transport.handle_async_request(of_size(upstream.url, size))
+
+    with ScriptedUpstream(answering(answer(403))) as upstream:
+        run(main())
+    assert (len(upstream.requests), upstream.accepted) == (2, accepted)
+
+
+@every_loop
+def test_the_limit_is_for_each_answer_of_a_connection_and_reached_is_not_exceeded(run: Run) -> None:
+    data = answer(200, b"x" * 500)
+
+    async def main() -> None:
+        async with Transport(max_response_bytes=len(data)) as transport:
+            for _ in range(5):
+                response = await transport.handle_async_request(request_to(upstream.url))
+                assert response.content == b"x" * 500
+        async with Transport(max_response_bytes=len(data) - 1) as transport:
+            with pytest.raises(ResponseTooLarge):
+                await transport.handle_async_request(request_to(upstream.url))
+
+    with ScriptedUpstream(answering(data)) as upstream:
+        run(main())
+    assert upstream.accepted == 2
+
+
+@every_loop
+def test_an_answer_is_not_taken_for_encoded_because_the_one_before_it_was(run: Run) -> None:
+    packed = answer(200, gzip.compress(b"{}"), b"Content-Encoding: gzip")
+
+    async def main() -> None:
+        async with Transport(max_response_bytes=1000) as transport:
+            kinds = [type(await transport.handle_async_request(request_to(upstream.url))) for _ in range(3)]
+        assert kinds == [httpx.Response, Response, Response]
+
+    with ScriptedUpstream(answering(packed, answer())) as upstream:
+        run(main())
+    assert upstream.accepted == 1
+
+
+@every_loop
+@pytest.mark.parametrize("unasked", [answer(), b"\r\n", b"x"], ids=["an answer", "a line break", "a byte"])
+def test_an_idle_connection_on_which_anything_comes_is_closed_at_once(run: Run, unasked: bytes) -> None:
+    async def main() -> None:
+        async with Transport(max_response_bytes=1000, idle_seconds=600.0) as transport:
+            await transport.handle_async_request(request_to(upstream.url))
+            connections[0].send(unasked)
+            await until(lambda: transport.connections == CLEAN)
+
+    def script(connection: UpstreamConnection) -> None:
+        connections.append(connection)
+        connection.read_request()
+        connection.send(answer())
+        connection.wait_until_client_closes()
+
+    connections: list[UpstreamConnection] = []
+    with ScriptedUpstream(script) as upstream:
+        run(main())
+
+
+@every_loop
+@pytest.mark.parametrize("cancelled", [False, True], ids=["answered", "cancelled"])
+def test_a_connection_that_is_closed_leaves_no_object_and_no_timer(
+    run: Run, monkeypatch: pytest.MonkeyPatch, *, cancelled: bool
+) -> None:
+    made: list[weakref.ref[Connection]] = []
+    begin = Connection.connection_made
+
+    def connection_made(self: Connection, transport: asyncio.BaseTransport) -> None:
+        made.append(weakref.ref(self))
+        begin(self, transport)
+
+    async def main() -> None:
+        transport = Transport(max_response_bytes=1000)
+        call = asyncio.create_task(transport.handle_async_request(request_to(upstream.url, timeout=600.0)))
+        await until(lambda: upstream.requests)
+        if cancelled:
+            call.cancel()
+        await asyncio.wait([call])
+        del call
+        await transport.aclose()
+        await until(lambda: made[0]() is None)
+
+    monkeypatch.setattr(Connection, "connection_made", connection_made)
+    gc.collect()
+    gc.disable()
+    try:
+        with ScriptedUpstream(HANGING["reads and hangs"] if cancelled else answering(answer())) as upstream:
+            run(main())
+    finally:
+        gc.enable()
+    assert len(made) == 1
