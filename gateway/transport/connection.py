@@ -99,8 +99,6 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close the connection at once, discarding what is not yet written."""
         self.reusable = False
-        if self._timer is not None:
-            self._timer.cancel()
         self._transport.abort()
 
     # Called by asyncio.
