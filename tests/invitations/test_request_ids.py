@@ -20,3 +20,10 @@ def test_a_request_id_is_a_random_uuid_of_version_4() -> None:
         expected[place] = "-"
     expected[14], expected[19] = "4", "89ab"
     assert values == expected
+
+
+def test_no_digit_of_a_request_id_depends_on_its_neighbour() -> None:
+    digits = [new_uuid().replace("-", "") for _ in range(10_000)]
+    for place in range(31):
+        pairs = {text[place : place + 2] for text in digits}
+        assert len(pairs) == len({text[place] for text in digits}) * len({text[place + 1] for text in digits})
