@@ -88,3 +88,17 @@ def test_an_update_of_what_cannot_be_an_id_is_not_sent(authorization: bytes | No
     assert (raised.value.outcome, raised.value.sent) == NOT_SENT
     assert raised.value.code == (ErrorCode.NOT_FOUND if authorization else ErrorCode.UNAUTHENTICATED)
     assert transport.requests == 0
+
+
+@pytest.mark.parametrize("id", ["", ".", "..", "\ud800"])
+def test_even_where_there_can_be_no_invitation_a_token_is_required(id: str) -> None:
+    async def main() -> None:
+        client = InvitationsClient(transport, url="http://127.0.0.1:1", timeout=LIMIT)
+        assert await client.for_caller(Caller(TOKEN.encode())).get(id) is None
+        with pytest.raises(InvitationsError) as raised:
+            await client.for_caller(Caller()).get(id)
+        assert raised.value.code == ErrorCode.UNAUTHENTICATED
+
+    transport = Failing()
+    asyncio.run(main())
+    assert transport.requests == 0
