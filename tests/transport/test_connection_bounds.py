@@ -127,3 +127,20 @@ def test_a_connection_that_is_closed_leaves_no_object_and_no_timer(
     finally:
         gc.enable()
     assert len(made) == 1
+
+
+@every_loop
+@pytest.mark.parametrize(
+    "parts",
+    [b"HTTP/1.1 403 Forbidden\r\nX: " + b"x" * 100_000, b"HTTP/1.1 103 Early Hints\r\n\r\n" * 5000],
+    ids=["half a head", "interim answers"],
+)
+def test_an_answer_without_a_whole_head_decides_nothing(run: Run, parts: bytes) -> None:
+    async def main() -> None:
+        async with Transport(max_response_bytes=1_000_000) as transport:
+            with pytest.raises(ResponseTooLarge) as raised:
+                await transport.handle_async_request(request_to(upstream.url))
+            assert raised.value.response is None
+
+    with ScriptedUpstream(answering(parts)) as upstream:
+        run(main())
