@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-TESTS = ("tests/engine/test_engine.py", "tests/gateway", "tests/schema", "tests/http/test_refusals.py", "tests/cli")
+TESTS = ("tests/engine/test_engine.py", "tests/invitations", "tests/schema", "tests/http/test_refusals.py", "tests/cli")
 TOOLS = ("pytest", "hypothesis", "mypy")
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.requirements import need
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[1]
 SOURCES = (".build", ".gitignore", "README.md", "gateway", "pyproject.toml")
 ASSETS = "gateway/http/graphiql/assets"
 FILES = {"graphiql.js", "graphiql.css", "editor.worker.js", "graphql.worker.js", "json.worker.js"}
