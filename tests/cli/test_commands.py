@@ -2,7 +2,6 @@
 
 import json
 import signal
-import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from support.gateway import LIMIT, TOKEN, run_command, started
 from support.invitations_upstream import InvitationsUpstream, Reply, always, json_answer
 from support.scripted_upstream import answer
 
-from gateway import app
 from gateway.settings import Settings
 
 SECRET = "5ecret"
@@ -107,14 +105,6 @@ def test_data_survives_kill_9_and_data_in_memory_does_not(tmp_path: Path) -> Non
             assert found == ({"inviter": INPUT["inviter"]} if survives else None)
 
 
-@pytest.mark.parametrize("command", ["dev", "sandbox"])
-def test_a_data_file_that_is_none_is_told_in_one_line_and_left_alone(tmp_path: Path, command: str) -> None:
-    file = tmp_path / "notes.txt"
-    file.write_text("my notes, and no database\n" * 100)
-    assert_one_line_of_error(run_command(command, "--port", "0", "--data", str(file)), "notes.txt")
-    assert file.read_text() == "my notes, and no database\n" * 100
-
-
 def test_serve_asks_the_configured_api_with_the_callers_token_and_logs_nothing_private() -> None:
     private = ["token-of-the-test", "inviter-x", "invitee-x", "a private text", SECRET]
     message = {"invitationMessage": {"body": "a private text"}}
@@ -198,39 +188,6 @@ def test_schema_prints_writes_and_checks_the_sdl(tmp_path: Path) -> None:
     assert_one_line_of_error(run_command("schema", "--output", str(tmp_path / "none" / "x.graphql")), "x.graphql")
 
 
-@pytest.mark.parametrize("command", ["dev", "serve", "sandbox"])
-def test_a_port_that_is_taken_is_told_in_one_line(command: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        assert_one_line_of_error(run_command(command, "--port", port), port, "in use")
-
-
-@pytest.mark.parametrize("host", ["no such host", "x" * 64, "300.300.300.300"])
-@pytest.mark.parametrize("command", ["serve", "sandbox"])
-def test_a_host_that_is_none_is_told_in_one_line(command: str, host: str) -> None:
-    assert_one_line_of_error(run_command(command, "--host", host, "--port", "0"), "listen")
-
-
-@pytest.mark.parametrize(
-    ("words", "variables", "named"),
-    [
-        (("serve",), {"GATEWAY_PORT": SECRET}, "GATEWAY_PORT"),
-        (("dev",), {"GATEWAY_PORT": "70000"}, "GATEWAY_PORT"),
-        (("serve", "--port", SECRET), {}, "GATEWAY_PORT"),
-        (("serve", "--upstream-timeout", "0"), {}, "GATEWAY_UPSTREAM_TIMEOUT"),
-        (("serve",), {"GATEWAY_UPSTREAM_URL": f"https://user:{SECRET}@graph.example"}, "GATEWAY_UPSTREAM_URL"),
-        (("serve",), {"GATEWAY_UPSTREAM_URL": f"https://graph.example:{SECRET}"}, "GATEWAY_UPSTREAM_URL"),
-        (("serve", "--upstream-url", "http://graph.example"), {}, "GATEWAY_UPSTREAM_URL"),
-        (("serve", "--workers", "0"), {}, "GATEWAY_WORKERS"),
-        (("serve",), {"GATEWAY_CORS_ORIGINS": SECRET}, "GATEWAY_CORS_ORIGINS"),
-    ],
-)
-def test_a_wrong_setting_stops_the_start_with_one_line_that_names_its_variable(
-    words: tuple[str, ...], variables: dict[str, str], named: str
-) -> None:
-    assert_one_line_of_error(run_command(*words, variables=variables), f"{named}: ")
-
-
 def test_a_misspelt_variable_is_pointed_out_and_the_gateway_starts() -> None:
     variables = {"GATEWAY_UPSTREAM_URI": f"https://{SECRET}.example"}
     with started("serve", "--port", "0", variables=variables) as serve:
@@ -287,16 +244,3 @@ def test_help_says_what_each_command_does() -> None:
     for command in ("dev", "serve", "sandbox", "schema"):
         assert f"  {command} " in text
     assert run_command("--version").returncode == 0
-
-
-def test_a_worker_that_cannot_be_built_says_why_and_ends_with_the_status_that_ends_its_supervisor(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail() -> None:
-        raise ValueError
-
-    monkeypatch.setattr(app, "load_settings", fail)
-    with pytest.raises(SystemExit) as ended:
-        app.serve()
-    assert ended.value.code == 3
-    assert "bug=ValueError" in caplog.text

@@ -8,6 +8,8 @@ import strawberry
 from starlette.applications import Starlette
 from starlette.routing import Route
 from strawberry.scalars import JSON
+from support.gateway import Gateway, running_gateway
+from support.operations import MUTATIONS, OPERATIONS, Operation
 from support.servers import serve_app
 
 from gateway.engine import Engine
@@ -71,3 +73,48 @@ def test_a_result_that_cannot_be_written_is_a_500_and_a_mutation_is_unknown(
             assert response.json() == {"errors": [{"message": "Internal server error", "extensions": extensions}]}
     assert SECRET not in caplog.text
     assert "bug=TypeError" in caplog.text
+
+
+@pytest.fixture
+def buggy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
+    """Run a gateway in this process with a bug in each of its operations."""
+
+    def bug(*_: object, **__: object) -> None:
+        raise RuntimeError(SECRET)
+
+    for name in ("create", "update", "get", "page"):
+        monkeypatch.setattr(f"gateway.invitations.client.CallerClient.{name}", bug)
+    with running_gateway("http://127.0.0.1:1") as gateway:
+        yield gateway
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+def test_a_bug_of_ours_is_an_internal_server_error_that_says_nothing_more(
+    buggy: Gateway, operation: Operation, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+
+    error = buggy.error(operation.query)
+
+    assert error["message"] == "Internal server error"
+    assert set(error["extensions"]) <= {"code", "outcome"}
+    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
+    assert "RuntimeError" in caplog.text
+    assert SECRET not in caplog.text
+
+
+@pytest.mark.parametrize("operation", MUTATIONS.values(), ids=MUTATIONS.keys())
+def test_what_became_of_a_mutation_is_unknown_after_a_bug_of_ours(buggy: Gateway, operation: Operation) -> None:
+    assert buggy.error(operation.query)["extensions"]["outcome"] == "UNKNOWN"
+
+
+def test_a_bug_before_a_mutation_begins_says_not_applied() -> None:
+    def fail(headers: Mapping[bytes, bytes]) -> object:
+        raise RuntimeError(headers)
+
+    endpoint = GraphQLEndpoint(Engine(create_schema()), context=fail)
+    with serve_app(Starlette(routes=[Route("/graphql", endpoint)])) as url:
+        for query, told in (("mutation { __typename }", {"outcome": "NOT_APPLIED"}), ("{ __typename }", {})):
+            answer = httpx.post(f"{url}/graphql", json={"query": query})
+            assert answer.status_code == 500
+            assert answer.json()["errors"][0]["extensions"] == {"code": "INTERNAL_SERVER_ERROR", **told}

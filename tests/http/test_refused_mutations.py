@@ -1,25 +1,28 @@
 """A refusal of what is, or may be, a mutation says that nothing was applied: a client may send it again."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Route
+from support.gateway import Gateway, running_gateway
 from support.gateway_process import GatewayProcess
 from support.invitations_upstream import InvitationsUpstream
 from support.raw_http import RawConnection, request
-from support.servers import serve_app
-
-from gateway.engine import Engine
-from gateway.http import GraphQLEndpoint
-from gateway.schema import create_schema
 
 CREATE = "mutation M ($v: CreateInvitationInput!) { createInvitation(input: $v) { id } }"
 CHAIN = " ".join(f"a{n}: createInvitation(input: $v) {{ id }}" for n in range(21))
+
+
+SECRET = "5ecret-of-the-variables"
+
+
+@pytest.fixture(scope="module")
+def in_process(upstream: InvitationsUpstream) -> Iterator[Gateway]:
+    """Run a gateway in this process in front of `upstream`."""
+    with running_gateway(upstream.url) as gateway:
+        yield gateway
 
 
 def post(query: object, *headers: bytes, **members: object) -> bytes:
@@ -96,13 +99,87 @@ def test_a_refusal_of_what_is_no_mutation_says_no_outcome(data: bytes, scripted:
         assert all("outcome" not in it for it in extensions_of_refusal(scripted, data))
 
 
-def test_a_bug_before_a_mutation_begins_says_not_applied() -> None:
-    def fail(headers: Mapping[bytes, bytes]) -> object:
-        raise RuntimeError(headers)
+Refused = tuple[str, object, str]
 
-    endpoint = GraphQLEndpoint(Engine(create_schema()), context=fail)
-    with serve_app(Starlette(routes=[Route("/graphql", endpoint)])) as url:
-        for query, told in (("mutation { __typename }", {"outcome": "NOT_APPLIED"}), ("{ __typename }", {})):
-            answer = httpx.post(f"{url}/graphql", json={"query": query})
-            assert answer.status_code == 500
-            assert answer.json()["errors"][0]["extensions"] == {"code": "INTERNAL_SERVER_ERROR", **told}
+
+NOT_EXECUTED: dict[str, Refused] = {
+    "no document": ("", None, "GRAPHQL_PARSE_FAILED"),
+    "a syntax error": ("{ invitation(", None, "GRAPHQL_PARSE_FAILED"),
+    "an unknown field": ("{ invitation(id: 1) { nothing } }", None, "GRAPHQL_VALIDATION_FAILED"),
+    "a missing argument": ("{ invitation { id } }", None, "GRAPHQL_VALIDATION_FAILED"),
+    "a literal of a wrong type": ("{ invitations(first: true) { nodes { id } } }", None, "GRAPHQL_VALIDATION_FAILED"),
+    "a missing input property": (
+        'mutation { createInvitation(input: {inviter: "a"}) { id } }',
+        None,
+        "GRAPHQL_VALIDATION_FAILED",
+    ),
+    "an empty selection": (
+        'mutation { createInvitation(input: {inviter: "a", invitee: "b", message: {}}) { } }',
+        None,
+        "GRAPHQL_PARSE_FAILED",
+    ),
+    "a missing variable": ("query ($id: ID!) { invitation(id: $id) { id } }", None, "BAD_USER_INPUT"),
+    "a variable of a wrong type": (
+        "query ($id: ID!) { invitation(id: $id) { id } }",
+        {"id": {"a": SECRET}},
+        "BAD_USER_INPUT",
+    ),
+    "an unknown input property": (
+        "mutation ($input: UpdateInvitationInput!) { updateInvitation(input: $input) { id } }",
+        {"input": {"id": "1", "inviter": "a", "unknown": 1}},
+        "BAD_USER_INPUT",
+    ),
+}
+
+
+@pytest.mark.parametrize(("query", "variables", "code"), NOT_EXECUTED.values(), ids=NOT_EXECUTED.keys())
+def test_what_cannot_be_executed_is_refused_with_a_code_and_no_request(
+    in_process: Gateway, upstream: InvitationsUpstream, query: str, variables: object, code: str
+) -> None:
+    error = in_process.refusal(query, variables)
+    not_a_query = "mutation" in query or code == "GRAPHQL_PARSE_FAILED"
+    assert error["extensions"] == {"code": code, **({"outcome": "NOT_APPLIED"} if not_a_query else {})}
+    assert SECRET not in json.dumps(error)
+    assert upstream.calls == []
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (
+            'mutation ($x: String = "a") { createInvitation(input: {inviter: $x, invitee: "b", message: {}}) { id } }',
+            {"x": None},
+        ),
+        ('mutation { updateInvitation(input: {id: "1"}) { id } }', None),
+    ],
+    ids=["null where a default is allowed", "nothing to change"],
+)
+def test_input_of_a_mutation_that_is_refused_while_it_runs_was_not_applied(
+    in_process: Gateway, upstream: InvitationsUpstream, query: str, variables: object
+) -> None:
+    error = in_process.error(query, variables)
+    assert error["extensions"] == {"code": "BAD_USER_INPUT", "outcome": "NOT_APPLIED"}
+    assert upstream.calls == []
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "hint"),
+    [
+        (b'[{"query": "{ __typename }"}]', "BAD_REQUEST", "batch"),
+        (b"not JSON", "BAD_REQUEST", "JSON"),
+        (b'{"extensions": {}}', "BAD_REQUEST", "query"),
+        (
+            b'{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "ecf4"}}}',
+            "PERSISTED_QUERY_NOT_SUPPORTED",
+            "PersistedQueryNotSupported",
+        ),
+    ],
+)
+def test_a_body_that_is_no_graphql_request_is_refused_with_a_code_and_a_reason(
+    in_process: Gateway, upstream: InvitationsUpstream, body: bytes, code: str, hint: str
+) -> None:
+    content = in_process.raw(body).json()
+    (error,) = content["errors"]
+    assert error["extensions"] == {"code": code, "outcome": "NOT_APPLIED"}
+    assert hint in error["message"]
+    assert upstream.calls == []

@@ -1,4 +1,4 @@
-"""What holds for any text: cursors, integers, ids, retry times and answers that nobody thought of."""
+"""What holds for any text: cursors, integers, ids and answers that nobody thought of."""
 
 import re
 from contextlib import suppress
@@ -15,7 +15,6 @@ from gateway.invitations.client import _path_segment
 from gateway.invitations.failures import answered
 from gateway.invitations.graph_error import read_graph_error
 from gateway.invitations.model import InvitationPage, InvitationV2, decode_invitation, decode_page
-from gateway.invitations.retries import retry_after
 
 anything = settings(deadline=None, max_examples=300)
 JSON = st.recursive(
@@ -115,13 +114,3 @@ def test_an_error_shows_nothing_but_what_is_on_the_list(content: object, status:
     assert set(error.extensions) <= shown
     for name in ("upstreamCode", "requestId"):
         assert re.fullmatch(r"[A-Za-z0-9_.\-]{1,128}", str(error.extensions.get(name, "x")))
-
-
-@anything
-@given(st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=60))
-@example("Wed, 31 Dec 9999 23:59:59 -2359")
-@example("Thu, 01 Jan 1 00:00:00 GMT")
-@example("9" * 400)
-def test_a_retry_after_is_a_number_of_seconds_or_nothing(text: str) -> None:
-    seconds = retry_after(httpx.Headers([(b"retry-after", text.encode("latin-1"))]))
-    assert seconds is None or seconds >= 0

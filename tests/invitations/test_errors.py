@@ -8,7 +8,7 @@ import httpx
 import pytest
 from support.gateway import Gateway
 from support.invitations_upstream import InvitationsUpstream, always, json_answer
-from support.operations import CREATE, GET, LIST, MUTATIONS, OBJECTS, OPERATIONS, UPDATE, Operation
+from support.operations import CREATE, GET, LIST, OBJECTS, OPERATIONS, UPDATE, Operation
 from support.scripted_upstream import answer
 
 from gateway.errors import ErrorCode
@@ -388,26 +388,6 @@ def test_members_that_are_missing_or_null_are_null(gateway: Gateway, upstream: I
     assert message == {"invitationTemplateID": None, "invitationMessage": None}
 
 
-def test_one_failing_mutation_does_not_erase_the_others_of_its_document(
-    gateway: Gateway, upstream: InvitationsUpstream
-) -> None:
-    upstream.expect(
-        lambda call: answer(409, b"") if call.json["inviter"] == "second" else json_answer(201, {"id": "made"})
-    )
-    fields = " ".join(
-        f'{name}: createInvitation(input: {{inviter: "{name}", invitee: "b", message: {{}}}}) {{ id }}'
-        for name in ("first", "second", "third")
-    )
-
-    content = gateway.run(f"mutation {{ {fields} }}")
-
-    assert content["data"] == {"first": {"id": "made"}, "second": None, "third": {"id": "made"}}
-    (error,) = content["errors"]
-    assert error["path"] == ["second"]
-    assert error["extensions"]["code"] == "CONFLICT"
-    assert [call.json["inviter"] for call in upstream.calls] == ["first", "second", "third"]
-
-
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 def test_a_redirect_is_not_followed(gateway: Gateway, upstream: InvitationsUpstream, operation: Operation) -> None:
     with InvitationsUpstream(always(json_answer(200, GOOD))) as other:
@@ -417,122 +397,6 @@ def test_a_redirect_is_not_followed(gateway: Gateway, upstream: InvitationsUpstr
                 assert gateway.error(operation.query)["extensions"]["code"] == "UPSTREAM_ERROR"
                 assert len(upstream.calls) == 1
         assert other.accepted == 0
-
-
-def break_the_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    def bug(*_: object, **__: object) -> None:
-        raise RuntimeError(SECRET)
-
-    for name in ("create", "update", "get", "page"):
-        monkeypatch.setattr(f"gateway.invitations.client.CallerClient.{name}", bug)
-
-
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
-def test_a_bug_of_ours_is_an_internal_server_error_that_says_nothing_more(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, operation: Operation, caplog: pytest.LogCaptureFixture
-) -> None:
-    break_the_gateway(monkeypatch)
-    caplog.set_level("DEBUG")
-
-    error = gateway.error(operation.query)
-
-    assert error["message"] == "Internal server error"
-    assert set(error["extensions"]) <= {"code", "outcome"}
-    assert error["extensions"]["code"] == "INTERNAL_SERVER_ERROR"
-    assert "RuntimeError" in caplog.text
-    assert SECRET not in caplog.text
-
-
-@pytest.mark.parametrize("operation", MUTATIONS.values(), ids=MUTATIONS.keys())
-def test_what_became_of_a_mutation_is_unknown_after_a_bug_of_ours(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, operation: Operation
-) -> None:
-    break_the_gateway(monkeypatch)
-    assert gateway.error(operation.query)["extensions"]["outcome"] == "UNKNOWN"
-
-
-Refused = tuple[str, object, str]
-NOT_EXECUTED: dict[str, Refused] = {
-    "no document": ("", None, "GRAPHQL_PARSE_FAILED"),
-    "a syntax error": ("{ invitation(", None, "GRAPHQL_PARSE_FAILED"),
-    "an unknown field": ("{ invitation(id: 1) { nothing } }", None, "GRAPHQL_VALIDATION_FAILED"),
-    "a missing argument": ("{ invitation { id } }", None, "GRAPHQL_VALIDATION_FAILED"),
-    "a literal of a wrong type": ("{ invitations(first: true) { nodes { id } } }", None, "GRAPHQL_VALIDATION_FAILED"),
-    "a missing input property": (
-        'mutation { createInvitation(input: {inviter: "a"}) { id } }',
-        None,
-        "GRAPHQL_VALIDATION_FAILED",
-    ),
-    "an empty selection": (
-        'mutation { createInvitation(input: {inviter: "a", invitee: "b", message: {}}) { } }',
-        None,
-        "GRAPHQL_PARSE_FAILED",
-    ),
-    "a missing variable": ("query ($id: ID!) { invitation(id: $id) { id } }", None, "BAD_USER_INPUT"),
-    "a variable of a wrong type": (
-        "query ($id: ID!) { invitation(id: $id) { id } }",
-        {"id": {"a": SECRET}},
-        "BAD_USER_INPUT",
-    ),
-    "an unknown input property": (
-        "mutation ($input: UpdateInvitationInput!) { updateInvitation(input: $input) { id } }",
-        {"input": {"id": "1", "inviter": "a", "unknown": 1}},
-        "BAD_USER_INPUT",
-    ),
-}
-
-
-@pytest.mark.parametrize(("query", "variables", "code"), NOT_EXECUTED.values(), ids=NOT_EXECUTED.keys())
-def test_what_cannot_be_executed_is_refused_with_a_code_and_no_request(
-    gateway: Gateway, upstream: InvitationsUpstream, query: str, variables: object, code: str
-) -> None:
-    error = gateway.refusal(query, variables)
-    not_a_query = "mutation" in query or code == "GRAPHQL_PARSE_FAILED"
-    assert error["extensions"] == {"code": code, **({"outcome": "NOT_APPLIED"} if not_a_query else {})}
-    assert SECRET not in json.dumps(error)
-    assert upstream.calls == []
-
-
-@pytest.mark.parametrize(
-    ("query", "variables"),
-    [
-        (
-            'mutation ($x: String = "a") { createInvitation(input: {inviter: $x, invitee: "b", message: {}}) { id } }',
-            {"x": None},
-        ),
-        ('mutation { updateInvitation(input: {id: "1"}) { id } }', None),
-    ],
-    ids=["null where a default is allowed", "nothing to change"],
-)
-def test_input_of_a_mutation_that_is_refused_while_it_runs_was_not_applied(
-    gateway: Gateway, upstream: InvitationsUpstream, query: str, variables: object
-) -> None:
-    error = gateway.error(query, variables)
-    assert error["extensions"] == {"code": "BAD_USER_INPUT", "outcome": "NOT_APPLIED"}
-    assert upstream.calls == []
-
-
-@pytest.mark.parametrize(
-    ("body", "code", "hint"),
-    [
-        (b'[{"query": "{ __typename }"}]', "BAD_REQUEST", "batch"),
-        (b"not JSON", "BAD_REQUEST", "JSON"),
-        (b'{"extensions": {}}', "BAD_REQUEST", "query"),
-        (
-            b'{"extensions": {"persistedQuery": {"version": 1, "sha256Hash": "ecf4"}}}',
-            "PERSISTED_QUERY_NOT_SUPPORTED",
-            "PersistedQueryNotSupported",
-        ),
-    ],
-)
-def test_a_body_that_is_no_graphql_request_is_refused_with_a_code_and_a_reason(
-    gateway: Gateway, upstream: InvitationsUpstream, body: bytes, code: str, hint: str
-) -> None:
-    content = gateway.raw(body).json()
-    (error,) = content["errors"]
-    assert error["extensions"] == {"code": code, "outcome": "NOT_APPLIED"}
-    assert hint in error["message"]
-    assert upstream.calls == []
 
 
 def test_the_ids_of_an_error_are_those_of_the_last_try(gateway: Gateway, upstream: InvitationsUpstream) -> None:

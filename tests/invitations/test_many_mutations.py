@@ -1,7 +1,7 @@
 """A document of many mutations: each failure is told with its own outcome."""
 
 from support.gateway import Gateway
-from support.invitations_upstream import InvitationsUpstream, replying
+from support.invitations_upstream import InvitationsUpstream, json_answer, replying
 from support.scripted_upstream import answer
 
 CREATE = 'createInvitation(input: {inviter: "a", invitee: "b", message: {}}) { id }'
@@ -16,3 +16,23 @@ def test_every_one_of_twenty_failed_mutations_tells_its_own_outcome(
     told = {error["path"][0]: error["extensions"]["outcome"] for error in content["errors"]}
     assert list(told) == names
     assert [told[name] for name in names] == ["NOT_APPLIED"] * 12 + ["APPLIED"] * 8
+
+
+def test_one_failing_mutation_does_not_erase_the_others_of_its_document(
+    gateway: Gateway, upstream: InvitationsUpstream
+) -> None:
+    upstream.expect(
+        lambda call: answer(409, b"") if call.json["inviter"] == "second" else json_answer(201, {"id": "made"})
+    )
+    fields = " ".join(
+        f'{name}: createInvitation(input: {{inviter: "{name}", invitee: "b", message: {{}}}}) {{ id }}'
+        for name in ("first", "second", "third")
+    )
+
+    content = gateway.run(f"mutation {{ {fields} }}")
+
+    assert content["data"] == {"first": {"id": "made"}, "second": None, "third": {"id": "made"}}
+    (error,) = content["errors"]
+    assert error["path"] == ["second"]
+    assert error["extensions"]["code"] == "CONFLICT"
+    assert [call.json["inviter"] for call in upstream.calls] == ["first", "second", "third"]

@@ -3,19 +3,19 @@
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable
-from email.utils import formatdate
 from pathlib import Path
 
+import httpx
 import pytest
 from support.certificates import self_signed
 from support.gateway import LIMIT, TOKEN, Gateway, running_gateway
 from support.invitations_upstream import InvitationsUpstream, Reply, Request, always, json_answer, replying
-from support.operations import CREATE, GET, LIST, MUTATIONS, OPERATIONS, QUERIES, UPDATE, Operation
+from support.operations import CREATE, GET, MUTATIONS, OPERATIONS, QUERIES, UPDATE, Operation
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
 
 from gateway.invitations import Caller, InvitationsError
 from gateway.invitations.rest import Call, RestClient
+from gateway.invitations.retries import after_error, after_status
 from gateway.transport import Transport
 
 GOOD = json_answer(200, {"id": "1", "value": []})
@@ -124,93 +124,6 @@ def test_a_request_for_which_no_connection_was_made_is_tried_three_times(
         assert upstream.accepted == 3
 
 
-SECONDS: dict[str, Callable[[], bytes]] = {
-    "seconds": lambda: b"1",
-    "a date": lambda: formatdate(time.time() + 2, usegmt=True).encode(),
-}
-
-
-@pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
-@pytest.mark.parametrize("value", SECONDS.values(), ids=SECONDS.keys())
-def test_nothing_is_sent_before_retry_after_is_over(
-    gateway: Gateway, upstream: InvitationsUpstream, value: Callable[[], bytes], operation: Operation
-) -> None:
-    times: list[float] = []
-
-    def handler(_: object) -> bytes:
-        times.append(time.monotonic())
-        return answer(429, b"", b"Retry-After: " + value()) if len(times) == 1 else GOOD
-
-    upstream.expect(handler)
-    gateway.data(operation.query)
-
-    first, second = times
-    assert second - first > 0.95  # event loops count in milliseconds, and may be one early
-
-
-FAR: dict[str, tuple[Callable[[], bytes], range]] = {
-    "seconds": (lambda: b"3600", range(3600, 3601)),
-    "a date": (lambda: formatdate(time.time() + 3600, usegmt=True).encode(), range(3000, 3601)),
-    "very many seconds": (lambda: b"99999999999999999999", range(3600, 10**20)),
-}
-
-
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
-@pytest.mark.parametrize(("value", "told"), FAR.values(), ids=FAR.keys())
-def test_a_retry_after_beyond_the_deadline_fails_at_once_and_is_told(
-    gateway: Gateway, upstream: InvitationsUpstream, operation: Operation, value: Callable[[], bytes], told: range
-) -> None:
-    for status in (429, 503):
-        upstream.expect(always(answer(status, b"", b"Retry-After: " + value())))
-        assert gateway.error(operation.query)["extensions"]["retryAfter"] in told
-        assert len(upstream.calls) == 1
-
-
-@pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
-@pytest.mark.parametrize(
-    "value",
-    [
-        b"soon",
-        b"-5",
-        b"",
-        b"1e3",
-        b"5, soon",
-        b"Wed, 99 Foo 2026 99:99:99 GMT",
-        b"\xb2",
-        b"Wed, 25 Nov 2026 00:20:00 AKST",
-        b"Wed, 25 Nov 2026 09:16:12 PM",
-    ],
-)
-def test_after_a_retry_after_that_cannot_be_read_nothing_is_tried_again(
-    gateway: Gateway, upstream: InvitationsUpstream, value: bytes, operation: Operation
-) -> None:
-    for status in (429, 503):
-        upstream.expect(replying(answer(status, b"", b"Retry-After: " + value), GOOD))
-        extensions = gateway.error(operation.query)["extensions"]
-        assert extensions["status"] == status
-        assert "retryAfter" not in extensions
-        assert len(upstream.calls) == 1
-
-
-SPELLINGS = {
-    "a decimal": ([b"1000.2"], 1001),
-    "doubled": ([b"1000, 1000"], 1000),
-    "in two headers": ([b"1000", b"1001"], 1001),
-    "with spaces": ([b"  1000 \t"], 1000),
-    "mixed with a date": ([b"Wed, 21 Oct 2015 07:28:00 GMT, 1000.5", b"7"], 1001),
-}
-
-
-@pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
-@pytest.mark.parametrize(("values", "seconds"), SPELLINGS.values(), ids=SPELLINGS.keys())
-def test_however_retry_after_is_spelled_nothing_is_sent_before_it_is_over(
-    gateway: Gateway, upstream: InvitationsUpstream, values: list[bytes], seconds: int, operation: Operation
-) -> None:
-    upstream.expect(replying(answer(429, b"", *[b"Retry-After: " + value for value in values]), GOOD))
-    assert gateway.error(operation.query)["extensions"]["retryAfter"] == seconds
-    assert len(upstream.calls) == 1
-
-
 @pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
 def test_without_retry_after_the_first_pause_is_about_a_second_and_the_next_is_longer(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
@@ -237,12 +150,6 @@ def test_a_pause_that_does_not_fit_into_the_time_limit_is_not_begun(operation: O
     ):
         assert gateway.error(operation.query)["extensions"]["status"] == status
         assert len(upstream.calls) == 1
-
-
-def test_a_retry_after_in_the_past_is_now(gateway: Gateway, upstream: InvitationsUpstream) -> None:
-    upstream.expect(replying(answer(503, b"", b"Retry-After: Wed, 21 Oct 2015 07:28:00 GMT"), GOOD))
-    gateway.data(LIST.query)
-    assert len(upstream.calls) == 2
 
 
 def test_the_re_read_of_an_update_is_tried_three_times_and_the_update_once(
@@ -285,3 +192,11 @@ def test_a_method_that_changes_something_is_not_repeated_although_it_has_no_body
             asyncio.run(send(upstream.url))
         assert len(upstream.calls) == 1
     assert raised.value.outcome == "UNKNOWN"
+
+
+def test_a_lost_connection_is_retried_sooner_than_a_throttled_request() -> None:
+    lost, throttled = after_error(httpx.ReadError("lost")), after_status(429, httpx.Headers())
+    assert lost is not None
+    assert throttled is not None
+    for _ in range(100):
+        assert [lost.pause(n) < 0.5 <= throttled.pause(n) / n for n in (1, 2)] == [True, True]

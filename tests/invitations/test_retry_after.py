@@ -1,17 +1,21 @@
-"""What a retry does with what the answer before it said."""
+"""Retry-After: how it is read, told and kept to."""
 
 import threading
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
+from email.utils import format_datetime, formatdate
 
 import httpx
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from support.gateway import Gateway
-from support.invitations_upstream import InvitationsUpstream, Request, json_answer
+from support.invitations_upstream import InvitationsUpstream, Request, always, json_answer, replying
+from support.operations import CREATE, GET, LIST, OPERATIONS, Operation
 from support.scripted_upstream import answer
 
-from gateway.invitations.retries import after_error, after_status, retry_after
+from gateway.invitations.retries import after_status, retry_after
 
 READ = 'query { invitation(id: "1") { id } }'
 
@@ -56,8 +60,6 @@ def test_retry_after_is_kept_although_the_answer_is_too_large(gateway: Gateway, 
 def test_a_date_in_retry_after_is_in_utc_wherever_the_gateway_is(
     monkeypatch: pytest.MonkeyPatch, spell: Callable[[datetime], str], zone: str
 ) -> None:
-    import time  # noqa: PLC0415 (its zone is changed)
-
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
@@ -106,9 +108,108 @@ def test_retry_after_is_the_largest_of_its_values_rounded_up_or_cannot_be_read(t
     assert (after_status(429, headers) is None) is (seconds is None)
 
 
-def test_a_lost_connection_is_retried_sooner_than_a_throttled_request() -> None:
-    lost, throttled = after_error(httpx.ReadError("lost")), after_status(429, httpx.Headers())
-    assert lost is not None
-    assert throttled is not None
-    for _ in range(100):
-        assert [lost.pause(n) < 0.5 <= throttled.pause(n) / n for n in (1, 2)] == [True, True]
+GOOD = json_answer(200, {"id": "1", "value": []})
+"""An invitation and a page at once."""
+
+
+SECONDS: dict[str, Callable[[], bytes]] = {
+    "seconds": lambda: b"1",
+    "a date": lambda: formatdate(time.time() + 2, usegmt=True).encode(),
+}
+
+
+@pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
+@pytest.mark.parametrize("value", SECONDS.values(), ids=SECONDS.keys())
+def test_nothing_is_sent_before_retry_after_is_over(
+    gateway: Gateway, upstream: InvitationsUpstream, value: Callable[[], bytes], operation: Operation
+) -> None:
+    times: list[float] = []
+
+    def handler(_: object) -> bytes:
+        times.append(time.monotonic())
+        return answer(429, b"", b"Retry-After: " + value()) if len(times) == 1 else GOOD
+
+    upstream.expect(handler)
+    gateway.data(operation.query)
+
+    first, second = times
+    assert second - first > 0.95  # event loops count in milliseconds, and may be one early
+
+
+FAR: dict[str, tuple[Callable[[], bytes], range]] = {
+    "seconds": (lambda: b"3600", range(3600, 3601)),
+    "a date": (lambda: formatdate(time.time() + 3600, usegmt=True).encode(), range(3000, 3601)),
+    "very many seconds": (lambda: b"99999999999999999999", range(3600, 10**20)),
+}
+
+
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+@pytest.mark.parametrize(("value", "told"), FAR.values(), ids=FAR.keys())
+def test_a_retry_after_beyond_the_deadline_fails_at_once_and_is_told(
+    gateway: Gateway, upstream: InvitationsUpstream, operation: Operation, value: Callable[[], bytes], told: range
+) -> None:
+    for status in (429, 503):
+        upstream.expect(always(answer(status, b"", b"Retry-After: " + value())))
+        assert gateway.error(operation.query)["extensions"]["retryAfter"] in told
+        assert len(upstream.calls) == 1
+
+
+@pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"soon",
+        b"-5",
+        b"",
+        b"1e3",
+        b"5, soon",
+        b"Wed, 99 Foo 2026 99:99:99 GMT",
+        b"\xb2",
+        b"Wed, 25 Nov 2026 00:20:00 AKST",
+        b"Wed, 25 Nov 2026 09:16:12 PM",
+    ],
+)
+def test_after_a_retry_after_that_cannot_be_read_nothing_is_tried_again(
+    gateway: Gateway, upstream: InvitationsUpstream, value: bytes, operation: Operation
+) -> None:
+    for status in (429, 503):
+        upstream.expect(replying(answer(status, b"", b"Retry-After: " + value), GOOD))
+        extensions = gateway.error(operation.query)["extensions"]
+        assert extensions["status"] == status
+        assert "retryAfter" not in extensions
+        assert len(upstream.calls) == 1
+
+
+SPELLINGS = {
+    "a decimal": ([b"1000.2"], 1001),
+    "doubled": ([b"1000, 1000"], 1000),
+    "in two headers": ([b"1000", b"1001"], 1001),
+    "with spaces": ([b"  1000 \t"], 1000),
+    "mixed with a date": ([b"Wed, 21 Oct 2015 07:28:00 GMT, 1000.5", b"7"], 1001),
+}
+
+
+@pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
+@pytest.mark.parametrize(("values", "seconds"), SPELLINGS.values(), ids=SPELLINGS.keys())
+def test_however_retry_after_is_spelled_nothing_is_sent_before_it_is_over(
+    gateway: Gateway, upstream: InvitationsUpstream, values: list[bytes], seconds: int, operation: Operation
+) -> None:
+    upstream.expect(replying(answer(429, b"", *[b"Retry-After: " + value for value in values]), GOOD))
+    assert gateway.error(operation.query)["extensions"]["retryAfter"] == seconds
+    assert len(upstream.calls) == 1
+
+
+def test_a_retry_after_in_the_past_is_now(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+    upstream.expect(replying(answer(503, b"", b"Retry-After: Wed, 21 Oct 2015 07:28:00 GMT"), GOOD))
+    gateway.data(LIST.query)
+    assert len(upstream.calls) == 2
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.text(st.characters(codec="latin-1", exclude_characters="\r\n"), max_size=60))
+@example("Wed, 31 Dec 9999 23:59:59 -2359")
+@example("Thu, 01 Jan 1 00:00:00 GMT")
+@example("9" * 400)
+def test_a_retry_after_is_a_number_of_seconds_or_nothing(text: str) -> None:
+    seconds = retry_after(httpx.Headers([(b"retry-after", text.encode("latin-1"))]))
+    assert seconds is None or seconds >= 0

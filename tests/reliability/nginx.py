@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.gateway import LIMIT, RunningCommand, started
+from support.requirements import need
 
 README = Path(__file__).parents[2] / "README.md"
 PORTS = ("8001", "8002")
@@ -43,6 +44,11 @@ SYSTEMCTL = """#!/bin/sh
 [ "$1" = restart ] && touch {folder}/"$2" && while [ -e {folder}/"$2" ]; do sleep 0.1; done
 """
 """Asks for a restart, and waits until it was done."""
+
+
+def need_nginx() -> None:
+    """Skip the test where what the README's lines need is missing."""
+    need(not MISSING, f"the README's lines need {', '.join(MISSING)}")
 
 
 def readme_lines(language: str) -> str:

@@ -1,6 +1,5 @@
 """HTTP/1.1 itself: what a connection carries before, after and beside a GraphQL request."""
 
-import contextlib
 import json
 
 import pytest
@@ -88,41 +87,6 @@ def test_a_client_that_asks_for_it_has_the_connection_closed(body: bytes, gatewa
         assert connection.is_closed()
 
 
-def test_headers_of_fifty_kilobytes_are_read(gateway: GatewayProcess) -> None:
-    with RawConnection(gateway.port) as connection:
-        assert connection.ask(request(TYPENAME, *[b"X-Large: " + b"a" * 5_000] * 10)).json() == ANSWER
-        assert connection.ask(request(TYPENAME)).json() == ANSWER
-
-
-def test_headers_of_half_a_megabyte_are_refused_and_do_no_harm(gateway: GatewayProcess) -> None:
-    # The gateway closes the connection while there is more to read: the refusal need not arrive.
-    with RawConnection(gateway.port) as connection, contextlib.suppress(ConnectionError):
-        assert connection.ask(request(TYPENAME, *[b"X-Large: " + b"a" * 5_000] * 100)).status == 400
-    with RawConnection(gateway.port) as connection:
-        assert connection.ask(request(TYPENAME)).json() == ANSWER
-
-
-def test_a_plus_in_a_url_is_a_space_and_an_escaped_one_is_a_plus(gateway: GatewayProcess) -> None:
-    with RawConnection(gateway.port) as connection:
-        spaced = request(method=b"GET", target=b"/graphql?query=query+A+{+__typename+}&operationName=A")
-        assert connection.ask(spaced).json() == ANSWER
-        escaped = connection.ask(request(method=b"GET", target=b"/graphql?query={%2B}"))
-        assert escaped.json()["errors"][0]["extensions"] == {"code": "GRAPHQL_PARSE_FAILED"}
-
-
-def test_an_empty_parameter_of_a_url_is_an_absent_one(gateway: GatewayProcess) -> None:
-    target = b"/graphql?query={__typename}&operationName=&variables=&extensions="
-    with RawConnection(gateway.port) as connection:
-        assert connection.ask(request(method=b"GET", target=target)).json() == ANSWER
-
-
-def test_a_get_reads_its_url_and_not_its_body(gateway: GatewayProcess) -> None:
-    with RawConnection(gateway.port) as connection:
-        answer = connection.ask(request(aliased("body"), method=b"GET", target=b"/graphql?query={url:__typename}"))
-        assert answer.json() == {"data": {"url": "Query"}}
-        assert connection.ask(request(TYPENAME)).json() == ANSWER
-
-
 @pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
 @pytest.mark.parametrize("sizing", [b"Content-Length", b"Transfer-Encoding"])
 def test_the_body_of_a_request_to_upgrade_is_never_taken_for_another_request(
@@ -163,25 +127,3 @@ def test_malformed_http_is_answered_with_a_400_and_the_connection_closed(data: b
     with RawConnection(gateway.port) as connection:
         assert connection.ask(data).status == 400
         assert connection.is_closed()
-
-
-def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(gateway: GatewayProcess) -> None:
-    with RawConnection(gateway.port) as connection:
-        connection.send(request(None, IS_JSON, b"Content-Length: 1000", b"X-Request-Id: left-early") + TYPENAME)
-    (line,) = gateway.log_of("left-early")
-    assert " INFO gateway.access " in line
-    assert " status=499 " in line
-
-
-@pytest.mark.parametrize("path", [b"/", b"/graphql/", b"/graphql//x", b"/GRAPHQL", b"/%2e%2e/graphql", b"/nothing"])
-def test_another_path_is_a_404_and_never_a_redirect(path: bytes, gateway: GatewayProcess) -> None:
-    with RawConnection(gateway.port) as connection:
-        answer = connection.ask(request(TYPENAME, target=path))
-        assert (answer.status, answer.header("location")) == (404, None)
-        assert connection.ask(request(TYPENAME)).json() == ANSWER
-
-
-def test_no_answer_names_the_server_software(gateway: GatewayProcess) -> None:
-    with RawConnection(gateway.port) as connection:
-        assert connection.ask(request(TYPENAME)).header("server") is None
-        assert connection.ask(request(b"1")).header("server") is None

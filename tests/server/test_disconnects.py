@@ -246,3 +246,14 @@ def test_a_read_that_hangs_is_cancelled_when_its_client_has_ended_its_side(
 def test_clients_that_go_away_are_no_errors_in_the_log(scripted: GatewayProcess) -> None:
     assert " ERROR " not in scripted.log()
     assert "Traceback" not in scripted.log()
+
+
+def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(gateway: GatewayProcess) -> None:
+    with RawConnection(gateway.port) as connection:
+        connection.send(
+            request(None, b"Content-Type: application/json", b"Content-Length: 1000", b"X-Request-Id: left-early")
+            + b'{"query":"{ __typename }"}'
+        )
+    (line,) = gateway.log_of("left-early")
+    assert " INFO gateway.access " in line
+    assert " status=499 " in line

@@ -1,5 +1,7 @@
 """Heads that RFC 9112 says no server may accept, on every path: refused, and the connection closed."""
 
+import contextlib
+
 import pytest
 from support.gateway_process import GatewayProcess
 from support.raw_http import RawConnection, chunked, request
@@ -72,3 +74,61 @@ def test_chunks_are_accepted_however_they_are_spelt(coding: bytes, gateway: Gate
         data = head(HOST, b"Transfer-Encoding: " + coding, target=b"/graphql") + chunked(BODY)
         assert connection.ask(data).status == 200
         assert connection.ask(request(BODY)).status == 200
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        b"GET /graphql HTTP/1.1\r\n",
+        b"GET /graphql HTTP/1.1\r\nX-Filler: ",
+        b"GET /graphql?query=",
+        request(None, b"Content-Type: application/json", b"Transfer-Encoding: chunked") + b"2\r\n{}\r\n0\r\n",
+    ],
+    ids=["headers", "one header", "a URL", "trailers"],
+)
+def test_a_head_without_end_is_refused(beginning: bytes, gateway: GatewayProcess) -> None:
+    filler = b"x" * 990 + (b"" if beginning.endswith((b"=", b" ")) else b": x\r\n")
+    with RawConnection(gateway.port) as connection:
+        connection.send(beginning)
+        with pytest.raises(ConnectionError):
+            connection.send(filler * 100_000)
+
+
+def test_a_large_head_and_many_requests_at_once_are_let_in(gateway: GatewayProcess) -> None:
+    small = request(b'{"query":"{ __typename }"}')
+    large = request(b'{"query":"{ __typename }"}', *[b"X-%d: " % n + b"x" * 2_000 for n in range(20)])
+    with RawConnection(gateway.port) as connection:
+        for _ in range(3):
+            assert connection.ask(large).status == 200
+        connection.send(small * 2_000)
+        assert {connection.receive().status for _ in range(2_000)} == {200}
+
+
+def test_headers_of_fifty_kilobytes_are_read(gateway: GatewayProcess) -> None:
+    with RawConnection(gateway.port) as connection:
+        assert connection.ask(request(BODY, *[b"X-Large: " + b"a" * 5_000] * 10)).json() == {
+            "data": {"__typename": "Query"}
+        }
+        assert connection.ask(request(BODY)).json() == {"data": {"__typename": "Query"}}
+
+
+def test_headers_of_half_a_megabyte_are_refused_and_do_no_harm(gateway: GatewayProcess) -> None:
+    # The gateway closes the connection while there is more to read: the refusal need not arrive.
+    with RawConnection(gateway.port) as connection, contextlib.suppress(ConnectionError):
+        assert connection.ask(request(BODY, *[b"X-Large: " + b"a" * 5_000] * 100)).status == 400
+    with RawConnection(gateway.port) as connection:
+        assert connection.ask(request(BODY)).json() == {"data": {"__typename": "Query"}}
+
+
+def test_a_head_that_is_too_large_is_refused_although_it_comes_with_its_end(gateway: GatewayProcess) -> None:
+    # In one read, if the machine allows it, and in several.
+    for _ in range(10):
+        with RawConnection(gateway.port) as connection, contextlib.suppress(ConnectionError):
+            assert connection.ask(request(BODY, b"X-Large: " + b"a" * 70_000)).status == 400
+
+
+def test_more_headers_than_anybody_needs_are_refused(gateway: GatewayProcess) -> None:
+    with RawConnection(gateway.port) as connection:
+        assert connection.ask(request(BODY, *[b"a: b"] * 190)).status == 200
+        assert connection.ask(request(BODY, *[b"a: b"] * 300)).status == 431
+        assert connection.is_closed()

@@ -1,16 +1,12 @@
 """What stands behind a request on its connection changes nothing for it, nor for anybody else."""
 
-import contextlib
 import json
 import time
-from pathlib import Path
 
 import pytest
-from reliability.storms import GROWTH, pipeline
 from support.gateway_process import GatewayProcess
 from support.invitations_upstream import InvitationsUpstream, Request, json_answer
 from support.raw_http import RawConnection, chunked, request
-from support.requirements import need
 
 TOKEN = b"Authorization: Bearer of-the-test"
 IS_JSON = b"Content-Type: application/json"
@@ -96,19 +92,6 @@ def test_trailers_are_no_headers(gateway: GatewayProcess) -> None:
         assert connection.ask(request(alias("b"))).status == 200
 
 
-def test_a_head_that_is_too_large_is_refused_although_it_comes_with_its_end(gateway: GatewayProcess) -> None:
-    # In one read, if the machine allows it, and in several.
-    for _ in range(10):
-        with RawConnection(gateway.port) as connection, contextlib.suppress(ConnectionError):
-            assert connection.ask(request(alias("a"), b"X-Large: " + b"a" * 70_000)).status == 400
-
-
-def test_clients_that_send_requests_without_end_cost_nobody_anything(gateway: GatewayProcess) -> None:
-    need(Path("/proc/self/status").exists(), "a process's memory is read from /proc")
-    grown, _ = pipeline(gateway, clients=40, size=10_000_000)
-    assert grown < GROWTH
-
-
 @pytest.mark.parametrize("chunk", [b"\r\n\r\n" * 1000, b"x"], ids=["line ends", "one byte each"])
 def test_a_body_in_hostile_chunks_leaves_others_their_turn(chunk: bytes, gateway: GatewayProcess) -> None:
     part = b"%x\r\n%b\r\n" % (len(chunk), chunk)
@@ -119,10 +102,3 @@ def test_a_body_in_hostile_chunks_leaves_others_their_turn(chunk: bytes, gateway
         hostile.send(b"0\r\n\r\n")
         assert hostile.receive().status == 400
         assert hostile.ask(request(alias("b"))).json() == {"data": {"b": "Query"}}
-
-
-def test_more_headers_than_anybody_needs_are_refused(gateway: GatewayProcess) -> None:
-    with RawConnection(gateway.port) as connection:
-        assert connection.ask(request(alias("a"), *[b"a: b"] * 190)).status == 200
-        assert connection.ask(request(alias("a"), *[b"a: b"] * 300)).status == 431
-        assert connection.is_closed()

@@ -1,10 +1,11 @@
-"""How the gateway leaves when it is asked to, and how it says that it cannot start."""
+"""How the gateway shuts down when it is asked to."""
 
 import json
 import signal
 import socket
-from pathlib import Path
+import threading
 
+import httpx
 import pytest
 from reliability.operation import (
     CREATE,
@@ -17,9 +18,13 @@ from reliability.operation import (
     leaving,
     wait_until,
 )
-from support.gateway import TOKEN, run_command
+from support.gateway import LIMIT, TOKEN
+from support.gateway_process import gateway_process
 from support.invitations_upstream import Reply, Request, json_answer
 from support.raw_http import request
+from support.scripted_upstream import ScriptedUpstream
+from support.transports import GENEROUS
+from support.upstream_faults import HANGING
 
 ASKED = 10  # times, so that each of two workers is
 
@@ -111,34 +116,32 @@ def test_the_first_ctrl_c_waits_for_what_is_running_and_the_second_does_not(work
         assert [answer.result() for answer in answers] == [False] * IN_FLIGHT
 
 
-@pytest.mark.parametrize(
-    ("words", "variables", "reason"),
-    [
-        (("serve",), {"GATEWAY_PORT": "tcp://10.0.0.1:80"}, "GATEWAY_PORT: must be a number: set it, rename"),
-        (("serve", "--workers", "many"), {}, "GATEWAY_WORKERS: "),
-        (("serve", "--host", "192.0.2.1"), {}, "cannot listen on 192.0.2.1"),
-        (("sandbox", "--data", "{folder}"), {}, "cannot open {folder}: "),
-        (("dev", "--data", "{folder}/missing/file"), {}, "cannot open {folder}/missing/file: "),
-        (("dev", "--data", "{folder}/text"), {}, "cannot store the sandbox's data in {folder}/text: "),
-        (("schema", "--check", "{folder}"), {}, "{folder}: "),
-        (("schema", "--output", "{folder}"), {}, "{folder}: "),
-    ],
-)
-def test_a_start_that_cannot_work_fails_and_says_why_in_one_line(
-    tmp_path: Path, words: tuple[str, ...], variables: dict[str, str], reason: str
-) -> None:
-    (tmp_path / "text").write_text("no database" * 1000)
-    result = run_command(*(word.format(folder=tmp_path) for word in words), variables=variables)
-    assert result.returncode == 1
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert line.startswith(f"Error: {reason.format(folder=tmp_path)}")
+def test_a_mutation_that_outlasts_the_server_is_answered_as_unknown() -> None:
+    answers: list[httpx.Response] = []
 
+    def ask(url: str) -> None:
+        create = 'createInvitation(input: {inviter: "a", invitee: "b", message: {}}) { id }'
+        fields = " ".join(f"m{number}: {create}" for number in range(20))
+        body = {"query": f"mutation {{ {fields} }}"}
+        answers.append(httpx.post(f"{url}/graphql", json=body, headers={"Authorization": TOKEN}, timeout=LIMIT))
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_taken_port_fails_before_any_worker_is_started(workers: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        result = run_command("serve", "--port", port, "--workers", workers)
-    assert result.returncode == 1
-    assert result.stderr == f"Error: cannot listen on 127.0.0.1, port {port}: Address already in use\n"
+    with (
+        ScriptedUpstream(HANGING["reads and hangs"]) as upstream,
+        gateway_process("serve", UPSTREAM_URL=f"{upstream.url}/v1.0", UPSTREAM_TIMEOUT="0.5") as gateway,
+    ):
+        asking = threading.Thread(target=ask, args=(gateway.url,))
+        asking.start()
+        waiting = threading.Event()
+        for _ in range(int(GENEROUS / 0.01)):
+            if upstream.requests or waiting.wait(0.01):
+                break
+        gateway.command.stop(signal.SIGTERM)
+        asking.join(LIMIT)
+    (answer,) = answers
+    assert answer.status_code == 503
+    assert answer.json()["errors"] == [
+        {
+            "message": "The gateway shut down before the mutation completed.",
+            "extensions": {"code": "INTERNAL_SERVER_ERROR", "outcome": "UNKNOWN"},
+        }
+    ]

@@ -1,0 +1,55 @@
+"""Gateways behind nginx, set up as the README says."""
+
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+from reliability.nginx import PORTS, Service, need_nginx, service
+from reliability.operation import CREATE, HeldUpstream, held_upstream, wait_until
+from support.gateway import LIMIT, TOKEN
+
+
+@pytest.fixture
+def upstream() -> Iterator[HeldUpstream]:
+    """Run a REST API that creates nothing until it is released."""
+    with held_upstream() as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def behind(upstream: HeldUpstream, tmp_path: Path) -> Iterator[Service]:
+    """Run nginx and two gateways in front of it."""
+    need_nginx()
+    with service(upstream.url, tmp_path) as behind:
+        yield behind
+
+
+def create(behind: Service, tracking_id: str) -> int:
+    """Send a mutation through nginx, and give the status."""
+    body = {"query": CREATE, "variables": {"id": tracking_id}}
+    url = f"http://127.0.0.1:{behind.port}/graphql"
+    return httpx.post(url, json=body, headers={"Authorization": TOKEN}, timeout=LIMIT, trust_env=False).status_code
+
+
+def test_nginx_sends_a_mutation_to_no_other_gateway_when_the_first_may_have_sent_it(
+    behind: Service, upstream: HeldUpstream
+) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(create, behind, str(number)) for number in range(8)]
+        wait_until(lambda: len(upstream.calls) == 8, "every mutation has reached the upstream")
+        behind.stop(PORTS[0], signal.SIGKILL)
+        wait_until(lambda: any(answer.done() for answer in answers), "nginx has noticed")
+        upstream.released.set()
+        statuses = {answer.result() for answer in answers}
+    assert statuses == {200, 502}  # not half each: nginx's workers take turns each on its own
+    assert sorted(upstream.tracking_ids()) == sorted(map(str, range(8)))
+
+
+def test_nginx_finds_the_gateway_that_is_left(behind: Service, upstream: HeldUpstream) -> None:
+    upstream.released.set()
+    behind.stop(PORTS[1], signal.SIGKILL)
+    assert [create(behind, str(number)) for number in range(10)] == [200] * 10
+    assert len(upstream.calls) == 10
