@@ -1,8 +1,7 @@
-"""Benchmarks of the gateway: `python tests/benchmarks --help`."""
+"""Benchmarks of the gateway: `python -m benchmarks --help`."""
 
 import asyncio
 import json
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,20 +10,16 @@ from pathlib import Path
 
 import click
 import pytest
-
-# What Python put there, this folder, is not where the modules are imported from.
-sys.path[0] = str(Path(__file__).parents[1])
-
-from benchmarks import compare as throughput  # noqa: E402 (the line above has to come first)
-from benchmarks import hot_path as calls  # noqa: E402
-from benchmarks import layers as cpu  # noqa: E402
-from benchmarks import memory as resident  # noqa: E402
-from benchmarks import rates as latency  # noqa: E402
-from benchmarks import sweep as sweeps  # noqa: E402
-from benchmarks.engine import compare as compare_engines  # noqa: E402
-from benchmarks.engine import gateway_engine, graphql_core  # noqa: E402
-from benchmarks.lab import NAMES, Lab, Options, lab  # noqa: E402
-from benchmarks.picture import draw  # noqa: E402
+from benchmarks import compare as throughput
+from benchmarks import hot_path as calls
+from benchmarks import layers as cpu
+from benchmarks import memory as resident
+from benchmarks import rates as latency
+from benchmarks import sweep as sweeps
+from benchmarks.engine import compare as compare_engines
+from benchmarks.engine import gateway_engine, graphql_core
+from benchmarks.lab import NAMES, Lab, Options, lab
+from benchmarks.picture import draw
 
 QUICK_ROUNDS, QUICK_SECONDS, QUICK_REQUESTS = 1, 1.0, 10_000
 COLD_RUNS = 100

@@ -1,4 +1,4 @@
-"""CPU time of the engine beside graphql-core and Strawberry, without HTTP: `python tests/benchmarks/engine.py`.
+"""CPU time of the engine beside graphql-core and Strawberry, without HTTP: `python -m benchmarks.engine`.
 
 M creates an invitation, Q1 reads one, QL lists twenty; resolvers answer at once. Warm is an operation that was seen
 before, cold one that never was. Figures are ratios to graphql-core in the same run, medians of interleaved rounds:

@@ -44,12 +44,12 @@ class Server:
 def known_servers(names: tuple[str, ...], *, gateway: str | None, folder: Path) -> list[Server]:
     """Return these servers, ready to start. Installs the Node packages if one needs them."""
     uvicorn = (sys.executable, "-m", "uvicorn", "benchmarks.strawberry_server:app", "--port", "{port}")
-    quiet = (*uvicorn, "--app-dir", str(HERE.parent), "--no-access-log", "--log-level", "warning")
+    quiet = (*uvicorn, "--no-access-log", "--log-level", "warning")
     words = tuple(shlex.split(gateway)) if gateway else (*command(), "serve")
     servers = [
         Server("gateway", "this gateway, as shipped", words, folder),
-        Server("strawberry", "Strawberry as documented, httpx", quiet, folder),
-        Server("strawberry-cached", "Strawberry with caches, aiohttp", quiet, folder, {"CACHED": "1"}),
+        Server("strawberry", "Strawberry as documented, httpx", quiet, HERE.parent),
+        Server("strawberry-cached", "Strawberry with caches, aiohttp", quiet, HERE.parent, {"CACHED": "1"}),
     ]
     scripts = {"yoga": "GraphQL Yoga, undici", "mercurius": "Mercurius with jit, undici"}
     if any(name in scripts for name in names):

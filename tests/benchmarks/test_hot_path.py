@@ -7,8 +7,8 @@ import pytest
 from benchmarks.hot_path import committed, counted_with
 from support.requirements import need
 
-HERE = Path(__file__).parent
-RENEW = "renew the figures: python tests/benchmarks hot-path --renew"
+TESTS = Path(__file__).parents[1]
+RENEW = "renew the figures: python -m benchmarks hot-path --renew"
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +18,12 @@ def calls() -> dict[str, int]:
     other = {name: found for name, found in counted_with().items() if versions.get(name) != found}
     need(not other, f"the figures were not counted with {other}; {RENEW}")
     done = subprocess.run(
-        [sys.executable, str(HERE), "hot-path", "--json"], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-m", "benchmarks", "hot-path", "--json"],
+        cwd=TESTS,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     counted: dict[str, int] = json.loads(done.stdout)

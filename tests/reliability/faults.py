@@ -1,6 +1,6 @@
 """Faults of the upstream, in a row, and what the gateway makes of each.
 
-    python tests/reliability/faults.py [--requests 1000]
+    python -m reliability.faults [--requests 1000]
 
 Each request meets one fault: at a connection that was just made or at one that was used before, over TCP and over TLS.
 Its answer must have the right code and, for a mutation, the right outcome; the upstream counts what reached it. After
@@ -21,10 +21,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-
-if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).parents[1])
-
 from reliability.fault_kinds import GOOD, HASTY, WORKING, Fault, Lane, lanes
 from reliability.watched import Alive, Watched, eventually, watched
 from support.gateway import LIMIT, TOKEN

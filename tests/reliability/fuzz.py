@@ -1,6 +1,6 @@
 """Throw generated cases at a running gateway from both sides, and look for what must not happen.
 
-    python tests/reliability/fuzz.py [CASES]
+    python -m reliability.fuzz [CASES]
 
 CASES (100,000 unless said) are shared by five kinds: bytes that may be HTTP, whole HTTP requests, GraphQL requests,
 values that go on into REST requests, and answers of the REST API. In none of them may an answer be missing, be a 500 or
@@ -14,12 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 from typing import Any
-
-if __name__ == "__main__":
-    # What Python put there, this folder, is not where the modules are imported from.
-    sys.path[0] = str(Path(__file__).parents[1])
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st

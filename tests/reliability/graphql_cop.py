@@ -1,6 +1,6 @@
 """Ask a gateway what the scanner "GraphQL Cop" asks (its list of detections; what PyPI has by that name is empty).
 
-    python tests/reliability/graphql_cop.py [URL]
+    python -m reliability.graphql_cop [URL]
 
 Without a URL it runs a gateway of its own. Prints each check, whether it found something, and why that is so.
 """
@@ -8,12 +8,7 @@ Without a URL it runs a gateway of its own. Prints each check, whether it found 
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-if __name__ == "__main__":
-    # What Python put there, this folder, is not where the modules are imported from.
-    sys.path[0] = str(Path(__file__).parents[1])
 
 import httpx
 from support.gateway import LIMIT

@@ -1,6 +1,6 @@
 """Send a running gateway what would cost it dearly, and see what it costs.
 
-    python tests/reliability/hostile.py [DOCUMENTS]
+    python -m reliability.hostile [DOCUMENTS]
 
 Prints for each hostile request what it was answered with and how long that took, what memory two thousand large ones
 that are refused leave behind, then floods the gateway with as many
@@ -15,10 +15,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-if __name__ == "__main__":
-    # What Python put there, this folder, is not where the modules are imported from.
-    sys.path[0] = str(Path(__file__).parents[1])
 
 from support.gateway_process import GatewayProcess, gateway_before_sandbox
 from support.raw_http import Answer, RawConnection, request

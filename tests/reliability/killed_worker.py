@@ -1,6 +1,6 @@
 """Kill workers with SIGKILL under load, and count whose requests fail.
 
-    python tests/reliability/killed_worker.py [--kills 20] [--clients 16]
+    python -m reliability.killed_worker [--kills 20] [--clients 16]
 
 Each time it is the worker with the most connections, so that each replacement has to prove itself. Exits with 1 when a
 request failed on a connection of another worker, a worker was not replaced, or a mutation was lost or doubled.
@@ -16,9 +16,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-# The folder of this file, which Python put there, is not where the modules are imported from.
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reliability.operation_load import Figures, load, sandbox_process
 from support.gateway import LIMIT

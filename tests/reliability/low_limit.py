@@ -1,6 +1,6 @@
 """Connect more clients than a process may open files, and count those that got no answer.
 
-    python tests/reliability/low_limit.py [--clients 1150] [--limit 1024]
+    python -m reliability.low_limit [--clients 1150] [--limit 1024]
 
 All of them connect while the gateway is stopped, so that it meets them at once. Each sends a mutation and keeps its
 connection until the last one has its answer. Exits with 1 when a client was closed or left without an answer, when a
@@ -14,10 +14,6 @@ import signal
 import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
-from pathlib import Path
-
-# The folder of this file, which Python put there, is not where the modules are imported from.
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reliability.operation import CREATE, wait_until
 from reliability.watched import allow_descriptors

@@ -1,6 +1,6 @@
 """Run some of the tests with the oldest versions that pyproject.toml admits.
 
-    python tests/reliability/lowest_versions.py [FOLDER [TEST …]]
+    python -m reliability.lowest_versions [FOLDER [TEST …]]
 
 Makes a virtual environment in FOLDER (a temporary one unless said), installs each dependency at its lower bound and
 what the tests need beside them, and runs the engine's, the gateway's and the REST client's tests there.

@@ -1,6 +1,6 @@
 """Send headers and bodies too slowly to nginx with the lines of the README, and count what reaches a gateway.
 
-    python tests/reliability/nginx_time_limits.py [--clients 50]
+    python -m reliability.nginx_time_limits [--clients 50]
 
 So many clients drip a header, and as many stop in the middle of a body, while others send requests as they should.
 Exits with 1 when a slow one was not cut off or reached a gateway, or another request failed.
@@ -16,9 +16,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-# The folder of this file, which Python put there, is not where the modules are imported from.
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import httpx
 from reliability.nginx import MISSING, PORTS, Service, service

@@ -1,6 +1,6 @@
 """Ask the gateway to leave while operations are running, again and again, and count those that were not answered.
 
-    python tests/reliability/operation.py [--rounds 10]
+    python -m reliability.operation [--rounds 10]
 
 A round is a SIGTERM to one process and one to two workers, each with operations waiting for the REST API, which
 answers only once the gateway has stopped listening. Exits with 1 when an operation was lost or sent twice.
@@ -19,10 +19,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-
-# The folder of this file, which Python put there, is not where the modules are imported from.
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import httpx
 from support.gateway import LIMIT, TOKEN, RunningCommand

@@ -1,6 +1,6 @@
 """Ten times the load that the REST API can carry, and what the gateway still gets done.
 
-    python tests/reliability/overload.py [--seconds 30] [--capacity 100]
+    python -m reliability.overload [--seconds 30] [--capacity 100]
 
 The upstream does so many requests a second and no more: `WORKERS` of them at a time, each in its own time. First as
 many clients as keep it busy show the peak; then requests arrive at ten times that rate, whether or not the earlier ones
@@ -16,10 +16,6 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-
-if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).parents[1])
 
 from reliability.async_client import Answer, Client
 from reliability.bottleneck import WORKERS, Bottleneck

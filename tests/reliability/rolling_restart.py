@@ -1,6 +1,6 @@
 """Restart two gateways behind nginx, one after the other, under load, by the lines of the README.
 
-    python tests/reliability/rolling_restart.py [--rounds 5] [--clients 16]
+    python -m reliability.rolling_restart [--rounds 5] [--clients 16]
 
 A round restarts both. Prints what became of the requests; exits with 1 when one failed, or a mutation was lost or
 doubled.
@@ -10,9 +10,6 @@ import argparse
 import sys
 import tempfile
 from pathlib import Path
-
-# The folder of this file, which Python put there, is not where the modules are imported from.
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from reliability.nginx import MISSING, Service, service
 from reliability.operation_load import Figures, Load, load, sandbox_process

@@ -1,6 +1,6 @@
 """Good and bad traffic with secrets in every place that a secret can come in by, and a scan of what was logged of it.
 
-python tests/reliability/secrets_in_logs.py
+python -m reliability.secrets_in_logs
 """
 
 import json
@@ -10,12 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import quote
-
-if __name__ == "__main__":
-    # What Python put there, this folder, is not where the modules are imported from.
-    sys.path[0] = str(Path(__file__).parents[1])
 
 from support.gateway_process import GatewayProcess, gateway_process
 from support.invitations_upstream import InvitationsUpstream, always, json_answer

@@ -1,6 +1,6 @@
 """Clients that are slow, idle or gone, by the thousand, and what the others notice of them: nothing.
 
-    python tests/reliability/slow_clients.py [--clients 250] [--requests 500]
+    python -m reliability.slow_clients [--clients 250] [--requests 500]
 
 So many connections of each kind are opened and left alone: idle ones, heads and bodies that stop in the middle,
 clients that ask for much and read nothing, clients that send the end of their connection but stay. Beside them requests
@@ -15,10 +15,6 @@ import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-
-if __name__ == "__main__":
-    sys.path[0] = str(Path(__file__).parents[1])
 
 from reliability.async_client import Client
 from reliability.watched import Watched, allow_descriptors, eventually, watched

@@ -1,6 +1,6 @@
 """Flood a gateway with pipelined requests, and its connection pool with waiters that leave; measure what others notice.
 
-    python tests/reliability/storms.py [--clients 40] [--megabytes 10] [--waiters 20000]
+    python -m reliability.storms [--clients 40] [--megabytes 10] [--waiters 20000]
 
 Exits with 1 when the gateway grew by more than 60 MB, or when a waiter stayed in the queue.
 """
@@ -12,10 +12,6 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
-
-# The folder of this file, which Python put there, is not where the modules are imported from.
-sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import httpx
 from reliability.hostile import resident

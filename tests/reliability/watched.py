@@ -69,9 +69,9 @@ def watched(upstream_url: str, *, variables: dict[str, str] | None = None, **set
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("GATEWAY_")}
     given = {f"GATEWAY_{name.upper()}": str(value) for name, value in settings.items()}
     environment = {**kept, "GATEWAY_UPSTREAM_URL": f"{upstream_url}/v1.0", **given, **(variables or {})}
-    script = Path(__file__).with_name("watched_server.py")
     process = subprocess.Popen(
-        [sys.executable, "-u", "-P", str(script), "serve", "--port", "0"],
+        [sys.executable, "-u", "-m", "reliability.watched_server", "serve", "--port", "0"],
+        cwd=Path(__file__).parents[1],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

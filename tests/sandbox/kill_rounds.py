@@ -1,6 +1,6 @@
 """Kill the sandbox with SIGKILL in the middle of writes, again and again, and count what it lost of what it confirmed.
 
-    python tests/sandbox/kill_rounds.py [ROUNDS]
+    python -m sandbox.kill_rounds [ROUNDS]
 
 Each round starts the sandbox on the same file, compares what it holds with everything that was ever confirmed, then
 creates and updates invitations from several clients at once until the kill. Exits with 1 when anything was lost.
@@ -35,7 +35,9 @@ def serve(path: str) -> None:
 @contextmanager
 def sandbox(path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """Run `serve` in a process of its own, and give the process and the URL of the collection."""
-    with subprocess.Popen([sys.executable, __file__, SERVE, str(path)], stdout=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "sandbox.kill_rounds", SERVE, str(path)], stdout=subprocess.PIPE
+    ) as process:
         try:
             assert process.stdout
             port = int(process.stdout.readline())
