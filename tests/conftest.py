@@ -2,9 +2,9 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from support.gateway import LIMIT
-from support.gateway_process import GatewayProcess, gateway_before_sandbox, gateway_process
+from support.gateway import GatewayProcess, gateway_before_sandbox, gateway_process
 from support.invitations_upstream import InvitationsUpstream
+from support.waiting import LIMIT
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
-from support.gateway import run_command
+from support.commands import run_command
 from support.requirements import need
 
 import gateway

@@ -6,8 +6,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,13 +14,14 @@ from pathlib import Path
 
 import click
 from benchmarks.operations import AUTHORIZATION, Operation
-from benchmarks.upstream import Upstream, free_port
-from support.gateway import command
+from benchmarks.upstream import Upstream
+from support.commands import command
 from support.node import node, project
+from support.servers import free_port
+from support.waiting import wait_until
 
 HERE = Path(__file__).parent
 SCHEMA = HERE.parents[1] / "schema.graphql"
-START_LIMIT = 60.0
 STOP_LIMIT = 30.0
 ANSWER_LIMIT = 30.0
 
@@ -121,16 +120,16 @@ def running(server: Server, upstream: Upstream, core: int, folder: Path) -> Iter
 
 
 def _wait(server: RunningServer, output: Path) -> None:
-    deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline and server.process.poll() is None:
+    def answers() -> bool:
+        if server.process.poll() is not None:
+            printed = output.read_text(encoding="utf-8", errors="replace")[-2000:]
+            raise click.ClickException(f"{output.stem} does not answer; it printed:\n{printed}")
         try:
-            _post(server.url, b'{"query": "{ __typename }"}')
-        except (OSError, urllib.error.HTTPError):
-            time.sleep(0.05)
-        else:
-            return
-    printed = output.read_text(encoding="utf-8", errors="replace")[-2000:]
-    raise click.ClickException(f"{output.stem} does not answer; it printed:\n{printed}")
+            return bool(_post(server.url, b'{"query": "{ __typename }"}'))
+        except OSError:
+            return False
+
+    wait_until(answers, f"{output.stem} answers")
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -1,11 +1,9 @@
-"""The REST API behind every server: nginx with canned responses, so that it never limits a server."""
+"""The REST API behind every server: nginx with canned answers, so that it is never what limits a server."""
 
 import json
 import re
 import shutil
-import socket
 import subprocess
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +13,10 @@ from pathlib import Path
 import click
 from benchmarks.operations import STORED
 from support.certificates import self_signed
+from support.servers import free_port
+from support.waiting import LIMIT, wait_until
 
 MAX_PAGE = 100
-START_LIMIT = 20.0
 
 _CONFIGURATION = """
 daemon off;
@@ -64,14 +63,14 @@ class Upstream:
     """A running REST API."""
 
     url: str
-    """Its base URL, as in the gateway's setting."""
+    """Its base URL, as the gateway's setting has it."""
     variables: dict[str, str] = field(default_factory=dict)
-    """Environment variables with which a server trusts the certificate."""
+    """What a server's environment needs so that it trusts the certificate."""
     status_port: int = 0
 
     def requests(self) -> int:
-        """Return the number of requests answered so far."""
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/", timeout=START_LIMIT) as answer:
+        """Return how many requests it has answered so far."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/", timeout=LIMIT) as answer:
             found = re.search(r"\n ?\d+ \d+ (\d+)", answer.read().decode())
         if not found:
             raise RuntimeError("nginx does not tell how many requests it had")
@@ -80,7 +79,7 @@ class Upstream:
 
 @contextmanager
 def running_upstream(folder: Path, *, tls: bool) -> Iterator[Upstream]:
-    """Run nginx with its files in a folder; with `tls`, create a certificate and serve over TLS."""
+    """Run nginx with its files in a folder, over TLS with a certificate made on the spot when that is asked for."""
     status, port = free_port(), free_port()
     variables: dict[str, str] = {}
     if tls:
@@ -95,14 +94,7 @@ def running_upstream(folder: Path, *, tls: bool) -> Iterator[Upstream]:
         yield upstream
     finally:
         process.terminate()
-        process.wait(START_LIMIT)
-
-
-def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+        process.wait(LIMIT)
 
 
 def _configuration(folder: Path, port: int, status: int, *, tls: bool) -> str:
@@ -122,12 +114,13 @@ def _configuration(folder: Path, port: int, status: int, *, tls: bool) -> str:
 
 
 def _wait(upstream: Upstream, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + START_LIMIT
-    while time.monotonic() < deadline and process.poll() is None:
+    def answers() -> bool:
+        if process.poll() is not None:
+            raise click.ClickException("nginx did not start")
         try:
             upstream.requests()
         except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise click.ClickException("nginx did not start")
+            return False
+        return True
+
+    wait_until(answers, "nginx answers")

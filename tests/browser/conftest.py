@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 from support.browser import CHROMIUM, CHROMIUM_OPTIONS, GraphiQLPage, only_this_machine
-from support.gateway import started
+from support.commands import started
 from support.invitations_upstream import InvitationsUpstream, always
 from support.requirements import need
 from support.scripted_upstream import answer

@@ -2,15 +2,17 @@
 
 import json
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from support.gateway import LIMIT, TOKEN, run_command, started
+from support.commands import run_command, started
+from support.gateway import TOKEN
 from support.invitations_upstream import InvitationsUpstream, Reply, always, json_answer
+from support.processes import children, need_proc
 from support.scripted_upstream import answer
+from support.waiting import LIMIT, wait_until
 
 from gateway.settings import Settings
 
@@ -140,13 +142,10 @@ def test_serve_with_two_workers_answers_and_stops_with_both() -> None:
         base = serve.url_before("/graphql")
         for _ in range(20):
             assert graphql(base, "{ __typename }") == {"data": {"__typename": "Query"}}
-        children = Path(f"/proc/{serve.process.pid}/task/{serve.process.pid}/children")
-        processes = [Path("/proc", number) for number in children.read_text().split()] if children.exists() else []
+        need_proc()
+        workers = [Path("/proc", str(child)) for child in children(serve.process.pid)]
         serve.stop()
-    deadline = time.monotonic() + LIMIT
-    while any(process.exists() for process in processes):
-        assert time.monotonic() < deadline, "a worker outlived its parent"
-        time.sleep(0.05)
+    wait_until(lambda: not any(worker.exists() for worker in workers), "no worker outlives its parent")
     with pytest.raises(httpx.ConnectError):
         get(f"{base}/healthz")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.gateway import run_command
+from support.commands import run_command
 
 from gateway import app
 

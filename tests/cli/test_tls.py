@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.certificates import self_signed
-from support.gateway import run_command, started
+from support.commands import run_command, started
 from support.requirements import need
 
 from gateway.transport import TlsError, tls_context

@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
 import pytest
-from support.gateway_process import GatewayProcess, gateway_before_sandbox
+from support.gateway import GatewayProcess, gateway_before_sandbox
 
 
 @pytest.fixture(scope="module")

@@ -5,9 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.gateway import LIMIT
-from support.gateway_process import GatewayProcess
+from support.gateway import GatewayProcess
 from support.node import node, project
+from support.waiting import LIMIT
 
 AUDITS = """
     22EB 4655 47DE 80D8 82A3 BF61 78D5 2C94 5A70 9C48 9ABE 03D4 A5BF 423L LKJ0 LKJ1 LKJ2 LKJ3 34A2 13EE

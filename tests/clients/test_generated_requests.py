@@ -13,8 +13,8 @@ import pytest
 from clients.schemathesis_hooks import INT64
 from hypothesis import HealthCheck, given, settings
 from hypothesis_graphql import Mode, from_schema
-from support.gateway import LIMIT
-from support.gateway_process import GatewayProcess
+from support.gateway import GatewayProcess
+from support.waiting import LIMIT
 
 from gateway.schema import create_schema
 

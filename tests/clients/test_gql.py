@@ -13,8 +13,8 @@ from gql.transport.exceptions import TransportQueryError
 from gql.transport.httpx import HTTPXAsyncTransport, HTTPXTransport
 from gql.utilities import update_schema_scalar
 from graphql import GraphQLError, GraphQLScalarType
-from support.gateway import LIMIT
-from support.gateway_process import GatewayProcess
+from support.gateway import GatewayProcess
+from support.waiting import LIMIT
 
 from gateway.sandbox.seed import invitations as seeded_invitations
 

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support.gateway import LIMIT
-from support.gateway_process import gateway_before_sandbox
+from support.gateway import gateway_before_sandbox
 from support.node import node, project
+from support.waiting import LIMIT
 
 from gateway.schema import create_schema
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.gateway import LIMIT
-from support.gateway_process import GatewayProcess, gateway_process
+from support.gateway import GatewayProcess, gateway_process
 from support.node import node, project
 from support.requirements import need
+from support.waiting import LIMIT
 
 README = Path(__file__).parents[2] / "README.md"
 ADDRESS = "http://127.0.0.1:8000"

@@ -6,7 +6,7 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
-from support.gateway_process import GatewayProcess
+from support.gateway import GatewayProcess
 from support.prefix_proxy import prefix_proxy
 from support.requirements import need
 from support.servers import serve_app

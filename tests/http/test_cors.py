@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from support.gateway_process import GatewayProcess, gateway_before_sandbox
+from support.gateway import GatewayProcess, gateway_before_sandbox
 
 PAGE = "https://app.example.com"
 LOCAL = [

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from reliability.hostile import AUTHORIZATION, client
-from support.gateway_process import GatewayProcess, gateway_before_sandbox
+from support.gateway import GatewayProcess, gateway_before_sandbox
 from support.raw_http import RawConnection, request
 
 TYPENAME = b'{"query":"{ __typename }"}'

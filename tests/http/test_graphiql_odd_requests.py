@@ -5,7 +5,7 @@ from itertools import product
 
 import httpx
 import pytest
-from support.gateway_process import GatewayProcess
+from support.gateway import GatewayProcess
 from support.raw_http import RawConnection, request
 from support.requirements import need
 

@@ -4,7 +4,7 @@ import json
 
 import httpx
 import pytest
-from support.gateway_process import GatewayProcess, gateway_before_sandbox
+from support.gateway import GatewayProcess, gateway_before_sandbox
 from support.requirements import need
 
 from gateway.engine import Result

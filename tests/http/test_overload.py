@@ -3,9 +3,9 @@
 import threading
 
 import httpx
-from support.gateway import LIMIT, TOKEN
-from support.gateway_process import gateway_process
+from support.gateway import TOKEN, gateway_process
 from support.invitations_upstream import InvitationsUpstream, Request, json_answer
+from support.waiting import LIMIT
 
 READ = {"query": 'query { invitation(id: "1") { id } }'}
 CREATE = {"query": 'mutation { createInvitation(input: {inviter: "a", invitee: "b", message: {}}) { id } }'}

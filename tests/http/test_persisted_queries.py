@@ -5,7 +5,7 @@ import json
 
 import httpx
 import pytest
-from support.gateway_process import GatewayProcess
+from support.gateway import GatewayProcess
 
 GRAPHQL = "application/graphql-response+json"
 QUERY = "query Who { __typename }"

@@ -4,7 +4,7 @@ import json
 from urllib.parse import quote
 
 import pytest
-from support.gateway_process import GatewayProcess
+from support.gateway import GatewayProcess
 from support.invitations_upstream import InvitationsUpstream
 from support.raw_http import Answer, RawConnection, chunked, request
 

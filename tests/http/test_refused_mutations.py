@@ -6,8 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from support.gateway import Gateway, running_gateway
-from support.gateway_process import GatewayProcess
+from support.gateway import Gateway, GatewayProcess, running_gateway
 from support.invitations_upstream import InvitationsUpstream
 from support.raw_http import RawConnection, request
 

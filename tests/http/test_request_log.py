@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from support.gateway_process import GatewayProcess
+from support.gateway import GatewayProcess
 from support.invitations_upstream import InvitationsUpstream, always, json_answer, replying
 from support.raw_http import RawConnection, request
 

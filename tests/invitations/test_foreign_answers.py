@@ -7,10 +7,11 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from support.gateway import LIMIT, TOKEN, Gateway, running_gateway
+from support.gateway import TOKEN, Gateway, running_gateway
 from support.invitations_upstream import InvitationsUpstream, Request, always, json_answer, parse, replying
 from support.operations import CREATE, GET, MUTATIONS, OPERATIONS, QUERIES, UPDATE, Operation
 from support.scripted_upstream import Script, ScriptedUpstream, UpstreamConnection, answer
+from support.waiting import LIMIT
 
 from gateway.invitations import Caller, InvitationsError
 from gateway.invitations.rest import Call, RestClient

@@ -1,11 +1,9 @@
 """Answers that have values of the REST API many times."""
 
-from pathlib import Path
-
-from reliability.hostile import client, resident
-from support.gateway_process import gateway_process
+from reliability.hostile import client
+from support.gateway import gateway_process
 from support.invitations_upstream import InvitationsUpstream, Request, json_answer
-from support.requirements import need
+from support.processes import need_proc
 
 GROWTH = 80
 """Megabytes; without a bound, a quarter of these documents alone would take twice as much."""
@@ -37,7 +35,7 @@ def large_pages(url: str, call: Request) -> bytes:
 
 
 def test_an_answer_that_has_a_value_many_times_is_not_written() -> None:
-    need(Path("/proc/self/status").exists(), "a process's memory is read from /proc")
+    need_proc()
     with InvitationsUpstream() as upstream:
         url = f"{upstream.url}/v1.0"
         upstream.expect(lambda call: large_pages(url, call))
@@ -45,7 +43,7 @@ def test_an_answer_that_has_a_value_many_times_is_not_written() -> None:
             first = asking.run(f"{{ invitations(first: 100) {{ {BODIES} pageInfo {{ endCursor }} }} }}")
             assert len(first.body) > 7_000_000
             variables = {"after": first.json()["data"]["invitations"]["pageInfo"]["endCursor"]}
-            before = resident(gateway, "VmHWM")
+            before = gateway.resident("VmHWM")
             for selected in MULTIPLYING:
                 for _ in range(3):
                     answer = asking.run(f"query ($after: String) {{ {selected} }}", variables)
@@ -53,4 +51,4 @@ def test_an_answer_that_has_a_value_many_times_is_not_written() -> None:
                     content = answer.json()
                     assert content["data"] is None
                     assert [error["extensions"] for error in content["errors"]] == [{"code": "ANSWER_TOO_LARGE"}]
-            assert resident(gateway, "VmHWM") - before < GROWTH
+            assert gateway.resident("VmHWM") - before < GROWTH

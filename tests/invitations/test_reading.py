@@ -4,9 +4,10 @@ import threading
 from urllib.parse import unquote_to_bytes
 
 import pytest
-from support.gateway import LIMIT, Gateway
+from support.gateway import Gateway
 from support.invitations_upstream import InvitationsUpstream, Reply, Request, always, json_answer
 from support.scripted_upstream import answer
+from support.waiting import LIMIT
 
 QUERY = "query ($id: ID!) { invitation(id: $id) { id } }"
 UPDATE = 'mutation ($id: ID!) { updateInvitation(input: {id: $id, inviter: "a"}) { id } }'

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from support.gateway import LIMIT, TOKEN
-from support.gateway_process import GatewayProcess, gateway_process
+from support.gateway import TOKEN, GatewayProcess, gateway_process
 from support.invitations_upstream import InvitationsUpstream, Reply, always, json_answer, replying
 from support.operations import CREATE, GET, LIST, UPDATE, Operation
 from support.scripted_upstream import UpstreamConnection, answer
+from support.waiting import LIMIT
 
 from gateway.invitations.rest_log import data_center
 

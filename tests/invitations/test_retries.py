@@ -8,10 +8,11 @@ from pathlib import Path
 import httpx
 import pytest
 from support.certificates import self_signed
-from support.gateway import LIMIT, TOKEN, Gateway, running_gateway
+from support.gateway import TOKEN, Gateway, running_gateway
 from support.invitations_upstream import InvitationsUpstream, Reply, Request, always, json_answer, replying
 from support.operations import CREATE, GET, MUTATIONS, OPERATIONS, QUERIES, UPDATE, Operation
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
+from support.waiting import LIMIT
 
 from gateway.invitations import Caller, InvitationsError
 from gateway.invitations.rest import Call, RestClient

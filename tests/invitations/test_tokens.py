@@ -64,7 +64,7 @@ def test_whitespace_around_the_token_is_legal_and_not_sent_on(
     upstream.expect(always(GOOD))
     for operation in OPERATIONS.values():
         body = json.dumps({"query": operation.query}).encode()
-        with RawConnection(int(gateway.url.rpartition(":")[2])) as connection:
+        with RawConnection(gateway.port) as connection:
             answer = connection.ask(request(body, b"Authorization:" + before + b"Bearer t" + behind))
         assert "errors" not in answer.json()
     assert [raw.count(b"\r\nAuthorization: Bearer t\r\n") for raw in upstream.requests] == [1, 1, 1, 1]

@@ -6,10 +6,10 @@ from uuid import UUID
 import httpx
 import pytest
 from support.certificates import self_signed
-from support.gateway import LIMIT, TOKEN, Gateway, running_gateway
-from support.gateway_process import gateway_process
+from support.gateway import TOKEN, Gateway, gateway_process, running_gateway
 from support.invitations_upstream import InvitationsUpstream, Reply, always, replying
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
+from support.waiting import LIMIT
 
 CREATE = """mutation ($id: String) {
   createInvitation(input: {inviter: "a", invitee: "b", message: {}, trackingId: $id}) { id } }"""

@@ -22,10 +22,11 @@ from typing import Any
 
 import httpx
 from reliability.fault_kinds import GOOD, HASTY, WORKING, Fault, Lane, lanes
-from reliability.watched import Alive, Watched, eventually, watched
-from support.gateway import LIMIT, TOKEN
+from reliability.watched import Alive, Watched, watched
+from support.gateway import TOKEN
 from support.operations import CREATE, GET, LIST, UPDATE, Operation
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection
+from support.waiting import LIMIT, wait_until
 
 PASSES = [
     (CREATE, False),
@@ -195,7 +196,7 @@ class Drive:
 def _settled(gateway: Watched) -> Alive:
     """Return what is alive when nothing is under way and no idle connection is kept any longer."""
     with contextlib.suppress(TimeoutError):
-        eventually(lambda: gateway.alive().pooled == 0)
+        wait_until(lambda: gateway.alive().pooled == 0, "idle connections are closed")
     return gateway.alive()
 
 

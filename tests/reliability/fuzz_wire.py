@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from support.gateway_process import GatewayProcess, gateway_process
+from support.gateway import GatewayProcess, gateway_process
 
 LIMIT = 60.0
 """Seconds that no answer takes, however busy the machine is: past them the gateway hangs."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
-from support.gateway import LIMIT
-from support.gateway_process import gateway_before_sandbox
+from support.gateway import gateway_before_sandbox
+from support.waiting import LIMIT
 
 CIRCLE = "{ __schema { types " + "{ fields { type " * 4 + "{ name }" + " } }" * 4 + " } }"
 FRAGMENTS = "{ __schema { ...A } } fragment A on __Schema { __typename ...B } fragment B on __Schema { ...A }"

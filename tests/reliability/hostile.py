@@ -8,15 +8,13 @@ different documents as are said (100,000) and prints what memory its process hol
 """
 
 import json
-import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
-from support.gateway_process import GatewayProcess, gateway_before_sandbox
+from support.gateway import GatewayProcess, gateway_before_sandbox
 from support.raw_http import Answer, RawConnection, request
 
 AUTHORIZATION = b"Authorization: Bearer token-of-the-test"
@@ -175,14 +173,6 @@ def client(gateway: GatewayProcess) -> Iterator[Client]:
         yield Client(connection)
 
 
-def resident(gateway: GatewayProcess, figure: str = "VmRSS") -> float:
-    """Give the megabytes of memory that a gateway's process holds, or has held at the most (VmHWM), on Linux."""
-    status = Path(f"/proc/{gateway.command.process.pid}/status").read_text(encoding="ascii")
-    found = re.search(rf"{figure}:\s+(\d+) kB", status)
-    assert found
-    return int(found[1]) / 1024
-
-
 def document(number: int, fields: int = 1) -> str:
     """Make a document like no other, of four kinds: two are run, one lacks its variable, one is refused."""
     return (
@@ -223,18 +213,18 @@ def main() -> None:
             answer = asking.ask(hostile.request())
             spent = (time.perf_counter() - started) * 1000
             print(f"{name:40} {answer.status} {spent:7.1f} ms  {answer.json()['errors'][0]['message'][:90]}")
-        before = resident(gateway)
+        before = gateway.resident()
         for data in refused_flood(500):
             asking.ask(data)
-        print(f"2,000 large requests that are refused leave {resident(gateway) - before:.0f} MB", flush=True)
-        print(f"memory at the beginning of the flood: {resident(gateway):.0f} MB", flush=True)
+        print(f"2,000 large requests that are refused leave {gateway.resident() - before:.0f} MB", flush=True)
+        print(f"memory at the beginning of the flood: {gateway.resident():.0f} MB", flush=True)
         for part in range(5):
             flood(asking, documents // 5, start=part * (documents // 5))
             print(
-                f"after {(part + 1) * (documents // 5):,} different documents: {resident(gateway):.0f} MB", flush=True
+                f"after {(part + 1) * (documents // 5):,} different documents: {gateway.resident():.0f} MB", flush=True
             )
         flood(asking, 4_000, fields=200, start=documents)
-        print(f"after 4,000 more, a quarter of them with 200 fields: {resident(gateway):.0f} MB")
+        print(f"after 4,000 more, a quarter of them with 200 fields: {gateway.resident():.0f} MB")
 
 
 if __name__ == "__main__":

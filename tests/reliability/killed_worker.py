@@ -11,15 +11,15 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reliability.operation_load import Figures, load, sandbox_process
-from support.gateway import LIMIT
-from support.gateway_process import GatewayProcess, gateway_process
+from support.gateway import GatewayProcess, gateway_process
+from support.processes import children
+from support.waiting import wait_until
 
 CAN_BE_WATCHED = Path("/proc/net/tcp").exists()
 WORKERS = 2
@@ -73,20 +73,19 @@ def kill(gateway: GatewayProcess) -> list[int]:
 
 def is_replaced(gateway: GatewayProcess, before: set[int]) -> bool:
     """Wait for another worker, and say whether there are as many as before."""
-    deadline = time.monotonic() + LIMIT
-    while time.monotonic() < deadline:
+
+    def replaced() -> bool:
         now = set(workers(gateway))
-        if now - before and len(now) == len(before):
-            return True
-        time.sleep(0.05)
+        return bool(now - before) and len(now) == len(before)
+
+    with suppress(TimeoutError):
+        return wait_until(replaced, "there are as many workers as before")
     return False
 
 
 def workers(gateway: GatewayProcess) -> list[int]:
     """Return the workers that live."""
-    parent = gateway.command.process.pid
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(child) for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for child in children(gateway.pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def client_ports(process: int, port: int) -> list[int]:

@@ -15,12 +15,12 @@ import sys
 from collections import Counter
 from dataclasses import asdict, dataclass
 
-from reliability.operation import CREATE, wait_until
 from reliability.watched import allow_descriptors
-from support.gateway import LIMIT, TOKEN
-from support.gateway_process import GatewayProcess, gateway_process
+from support.gateway import TOKEN, GatewayProcess, gateway_process
 from support.invitations_upstream import InvitationsUpstream, Request, json_answer
+from support.leaving import CREATE
 from support.raw_http import request
+from support.waiting import LIMIT, wait_until
 
 AFTERWARDS = 100
 

@@ -11,16 +11,15 @@ import json
 import socket
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import httpx
-from reliability.nginx import MISSING, PORTS, Service, service
 from reliability.operation_load import Figures, load, sandbox_process
-from support.gateway import LIMIT
+from support.nginx import MISSING, PORTS, Service, service
+from support.waiting import LIMIT, wait_until
 
 DRIP = 0.5  # seconds between two bytes of a header
 SLOW_HEADER = b"POST /slow-header HTTP/1.1\r\nHost: gateway\r\nX-Slow: "
@@ -79,10 +78,7 @@ def _whole_log(behind: Service) -> Iterator[str]:
     for port in PORTS:
         command, _ = behind.gateways[port]
         httpx.get(f"http://127.0.0.1:{behind.names[port]}/the-last", timeout=LIMIT, trust_env=False)
-        deadline = time.monotonic() + LIMIT
-        while "path=/the-last " not in command.output:
-            assert time.monotonic() < deadline, command.output
-            time.sleep(0.05)
+        wait_until(lambda: "path=/the-last " in command.output, "the last request is in the log")  # noqa: B023 (at once)
         yield from command.output.splitlines()
 
 

@@ -9,7 +9,6 @@ import asyncio
 import json
 import random
 import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,7 +16,9 @@ from dataclasses import asdict, dataclass
 from uuid import uuid4
 
 import httpx
-from support.gateway import LIMIT, TOKEN, started
+from support.commands import started
+from support.gateway import TOKEN
+from support.waiting import LIMIT, wait_until
 
 COLLECTION = "/v1.0/linkedIn/invitations"
 CREATE = """mutation ($id: String!) { createInvitation(
@@ -71,10 +72,11 @@ class Load:
 
     def wait_for_answers(self, more: int) -> None:
         """Wait until so many more requests have been answered."""
-        enough, deadline = self.answered + more, time.monotonic() + LIMIT
-        while self.answered < enough:
-            assert time.monotonic() < deadline, f"requests are no longer answered: {self.failures[-3:]}"
-            time.sleep(0.02)
+        enough = self.answered + more
+        try:
+            wait_until(lambda: self.answered >= enough, "requests are answered")
+        except TimeoutError as error:
+            raise AssertionError(f"{error}: {self.failures[-3:]}") from error
 
     def stop(self) -> None:
         """Let each client have its last answer."""

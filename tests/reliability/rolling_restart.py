@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from reliability.nginx import MISSING, Service, service
 from reliability.operation_load import Figures, Load, load, sandbox_process
+from support.nginx import MISSING, Service, service
 
 ROUND = 100
 """Requests that have to be answered before and after each round."""

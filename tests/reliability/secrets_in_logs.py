@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from support.gateway_process import GatewayProcess, gateway_process
+from support.gateway import GatewayProcess, gateway_process
 from support.invitations_upstream import InvitationsUpstream, always, json_answer
 from support.raw_http import RawConnection, request
 

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reliability.async_client import Client
-from reliability.watched import Watched, allow_descriptors, eventually, watched
+from reliability.watched import Watched, allow_descriptors, watched
 from support.invitations_upstream import InvitationsUpstream, always, json_answer
+from support.waiting import wait_until
 
 READ = 'query { invitation(id: "1") { id } }'
 HEAD = b"POST /graphql HTTP/1.1\r\nHost: gateway.test\r\nContent-Type: application/json\r\n"
@@ -67,7 +68,7 @@ def run(*, clients: int, requests: int) -> Figures:
         answered = asyncio.run(_ask(gateway, requests))
         crowd.close()
         with contextlib.suppress(TimeoutError):
-            eventually(lambda: gateway.alive().sockets <= before)
+            wait_until(lambda: gateway.alive().sockets <= before, "the sockets come back")
         left = max(0, gateway.alive().sockets - before)
     return Figures(clients * len(KINDS), answered, requests, left)
 

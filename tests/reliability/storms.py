@@ -14,12 +14,11 @@ import time
 from collections.abc import Iterator
 
 import httpx
-from reliability.hostile import resident
-from support.gateway import LIMIT
-from support.gateway_process import GatewayProcess, gateway_before_sandbox
+from support.gateway import GatewayProcess, gateway_before_sandbox
 from support.scripted_upstream import ScriptedUpstream
-from support.transports import request_to, until
+from support.transports import request_to
 from support.upstream_faults import HANGING
+from support.waiting import LIMIT, until
 
 from gateway.transport import Transport
 
@@ -65,14 +64,14 @@ def flooding(port: int, *, clients: int = 40, size: int = 10_000_000) -> Iterato
 
 def pipeline(gateway: GatewayProcess, *, clients: int, size: int, checks: int = 50) -> tuple[float, float]:
     """Return the megabytes that the gateway grew by, and the longest time that `/healthz` took, in seconds."""
-    before = resident(gateway)
+    before = gateway.resident()
     peak = slowest = 0.0
     with flooding(gateway.port, clients=clients, size=size), httpx.Client(timeout=LIMIT, trust_env=False) as client:
         for _ in range(checks):
             started = time.perf_counter()
             assert client.get(f"{gateway.url}/healthz").text == "ok\n"
             slowest = max(slowest, time.perf_counter() - started)
-            peak = max(peak, resident(gateway))
+            peak = max(peak, gateway.resident())
     return peak - before, slowest
 
 

@@ -1,5 +1,5 @@
 from reliability.graphql_cop import CHECKS, findings
-from support.gateway_process import gateway_before_sandbox
+from support.gateway import gateway_before_sandbox
 
 BY_DESIGN = {check.name for check in CHECKS if check.reason}
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from reliability.hostile import (
@@ -16,10 +15,9 @@ from reliability.hostile import (
     deep,
     flood,
     refused_flood,
-    resident,
 )
-from support.gateway_process import GatewayProcess, gateway_before_sandbox
-from support.requirements import need
+from support.gateway import GatewayProcess, gateway_before_sandbox
+from support.processes import need_proc
 
 DOCUMENTS = 1_000
 LARGE_DOCUMENTS = 4_000
@@ -63,18 +61,18 @@ def test_values_and_types_in_each_other_are_refused_at_any_depth(form: str, aski
 
 
 def test_a_flood_of_different_documents_is_not_kept(gateway: GatewayProcess, asking: Client) -> None:
-    need(Path("/proc/self/status").exists(), "a process's memory is read from /proc")
+    need_proc()
     flood(asking, DOCUMENTS)
-    before = resident(gateway)
+    before = gateway.resident()
     flood(asking, LARGE_DOCUMENTS, fields=200, start=DOCUMENTS)
-    assert resident(gateway) - before < GROWTH
+    assert gateway.resident() - before < GROWTH
 
 
 def test_requests_that_are_refused_leave_nothing_behind(gateway: GatewayProcess, asking: Client) -> None:
-    need(Path("/proc/self/status").exists(), "a process's memory is read from /proc")
+    need_proc()
     for request_ in refused_flood(20):
         asking.ask(request_)
-    before = resident(gateway)
+    before = gateway.resident()
     for request_ in refused_flood(200):
         assert asking.ask(request_).status == 400
-    assert resident(gateway) - before < GROWTH
+    assert gateway.resident() - before < GROWTH

@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from reliability.nginx import need_nginx
 from reliability.nginx_time_limits import slow_clients
+from support.nginx import need_nginx
 
 
 def test_slow_headers_and_bodies_are_cut_off_by_nginx_and_reach_no_gateway(tmp_path: Path) -> None:

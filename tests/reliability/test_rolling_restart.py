@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from reliability.nginx import need_nginx
 from reliability.rolling_restart import rolling_restart
+from support.nginx import need_nginx
 
 
 def test_two_gateways_are_restarted_under_load_and_no_request_fails(tmp_path: Path) -> None:

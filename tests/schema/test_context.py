@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, cast
 
 import pytest
-from support.gateway import LIMIT
+from support.waiting import LIMIT
 
 from gateway.invitations import CallerClient, InvitationV2
 from gateway.schema import Context

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.gateway_process import GatewayProcess
+from support.gateway import GatewayProcess
 from support.raw_http import RawConnection, chunked, request
 
 TYPENAME = b'{"query":"{ __typename }"}'

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
-from support.gateway import LIMIT
 from support.raw_http import RawConnection, request
 from support.servers import serve_app
+from support.waiting import LIMIT
 
 from gateway.app import create_app
 from gateway.server.protocol import HttpProtocol

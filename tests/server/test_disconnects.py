@@ -6,14 +6,13 @@ One that only ends its side of the connection is answered.
 import json
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
-from support.gateway import LIMIT
-from support.gateway_process import GatewayProcess
+from support.gateway import GatewayProcess
 from support.invitations_upstream import InvitationsUpstream, Request, always, json_answer
 from support.raw_http import RawConnection, request
 from support.scripted_upstream import UpstreamConnection, answer
+from support.waiting import LIMIT, wait_until
 
 from gateway.http.endpoint import GRACE
 
@@ -60,13 +59,6 @@ def post(document: str, request_id: str) -> bytes:
     return request(json.dumps({"query": document}).encode(), TOKEN, b"X-Request-Id: " + request_id.encode())
 
 
-def eventually(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize("runs_before", [0, 3], ids=["a new document", "a document often run"])
 @pytest.mark.parametrize(("document", "calls"), READS.values(), ids=READS)
 def test_the_reads_of_a_client_that_goes_away_are_cancelled(
@@ -82,8 +74,8 @@ def test_the_reads_of_a_client_that_goes_away_are_cancelled(
     request_id = f"left-{calls}-{runs_before}-{len(document)}"
     with RawConnection(scripted.port) as connection:
         connection.send(post(document, request_id))
-        eventually(lambda: len(upstream.calls) == calls)
-    eventually(lambda: hanging.given_up == calls)
+        wait_until(lambda: len(upstream.calls) == calls, "every read has reached the upstream")
+    wait_until(lambda: hanging.given_up == calls, "the gateway has given up its reads")
     (line,) = scripted.log_of(request_id)
     assert " status=499 " in line
     assert " kind=query " in line
@@ -95,15 +87,15 @@ def test_a_read_by_get_is_cancelled_as_well(upstream: InvitationsUpstream, scrip
     upstream.expect(always(hanging))
     with RawConnection(scripted.port) as connection:
         connection.send(request(None, TOKEN, method=b"GET", target=b"/graphql?query={invitations{nodes{id}}}"))
-        eventually(lambda: upstream.calls)
-    eventually(lambda: hanging.given_up == 1)
+        wait_until(lambda: upstream.calls, "the upstream was asked")
+    wait_until(lambda: hanging.given_up == 1, "the gateway has given up its reads")
 
 
 def test_a_read_that_waits_for_another_try_is_given_up(upstream: InvitationsUpstream, scripted: GatewayProcess) -> None:
     upstream.expect(always(answer(503, b"", b"Retry-After: 200")))
     with RawConnection(scripted.port) as connection:
         connection.send(post(READS["one"][0], "left-between-tries"))
-        eventually(lambda: upstream.calls)
+        wait_until(lambda: upstream.calls, "the upstream was asked")
     line = scripted.log_of("left-between-tries")[-1]
     assert " status=499 " in line
     assert len(upstream.calls) == 1
@@ -116,12 +108,12 @@ def test_a_client_that_goes_away_takes_nothing_from_the_others(
     upstream.expect(lambda asked: hanging if asked.target.endswith("/1") else answered(asked))
     with RawConnection(scripted.port) as leaving, RawConnection(scripted.port) as staying:
         leaving.send(post('{ invitation(id: "1") { id } }', "leaving"))
-        eventually(lambda: upstream.calls)
+        wait_until(lambda: upstream.calls, "the upstream was asked")
         leaving.close()
         assert staying.ask(post('{ invitation(id: "2") { id } }', "staying")).json() == {
             "data": {"invitation": {"id": "2"}}
         }
-    eventually(lambda: hanging.given_up == 1)
+    wait_until(lambda: hanging.given_up == 1, "the gateway has given up its reads")
 
 
 def test_a_mutation_that_was_sent_runs_to_its_end_and_so_do_those_behind_it(
@@ -138,7 +130,7 @@ def test_a_mutation_that_was_sent_runs_to_its_end_and_so_do_those_behind_it(
     before = upstream.accepted
     with RawConnection(scripted.port) as connection:
         connection.send(post(TWO_MUTATIONS, "left-a-mutation"))
-        eventually(lambda: upstream.calls)
+        wait_until(lambda: upstream.calls, "the upstream was asked")
     gone.set()
     (line,) = scripted.log_of("left-a-mutation")
     assert [(call.method, call.json["id"]) for call in upstream.calls] == [("PATCH", "1"), ("PATCH", "2")]
@@ -167,7 +159,7 @@ def test_a_client_that_leaves_costs_no_connection_when_its_answer_comes_soon(
         upstream.expect(reply)
         with RawConnection(scripted.port) as connection:
             connection.send(post(document, f"impatient-{number}"))
-            eventually(lambda: upstream.calls)
+            wait_until(lambda: upstream.calls, "the upstream was asked")
         gone.set()
         scripted.log_of(f"impatient-{number}")
     assert upstream.accepted == before
@@ -189,7 +181,7 @@ def test_a_client_that_ends_its_side_is_answered(
     upstream.expect(reply)
     with RawConnection(scripted.port) as connection:
         connection.send(post(document, "half-open"))
-        eventually(lambda: upstream.calls)
+        wait_until(lambda: upstream.calls, "the upstream was asked")
         connection.end()
         ended.set()
         answer = connection.receive()
@@ -238,7 +230,7 @@ def test_a_read_that_hangs_is_cancelled_when_its_client_has_ended_its_side(
         connection.send(get if method == "GET" else post(READS["one"][0], request_id))
         connection.end()
         assert connection.is_closed()
-    eventually(lambda: hanging.given_up == 1)
+    wait_until(lambda: hanging.given_up == 1, "the gateway has given up its reads")
     (line,) = scripted.log_of(request_id)
     assert " status=499 " in line
 

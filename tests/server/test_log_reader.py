@@ -3,19 +3,19 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from reliability.operation import wait_until
-from support.gateway import LIMIT, RunningCommand, command
+from support.commands import RunningCommand, command, started
+from support.gateway import GatewayProcess
+from support.processes import children, need_proc
 from support.raw_http import RawConnection, request
-from support.requirements import need
+from support.servers import free_port
+from support.waiting import LIMIT, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and descriptors are POSIX's")
 
@@ -28,18 +28,17 @@ DROPPED = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Unread:
+class Unread(GatewayProcess):
     """A gateway whose standard error is not read unless somebody does."""
 
-    command: RunningCommand
-    url: str
-    descriptor: int
+    def __init__(self, command: RunningCommand, descriptor: int) -> None:
+        super().__init__(command)
+        self.descriptor = descriptor
 
     def ask(self, count: int) -> None:
         """Send requests whose lines are long, one after the other; each has to be answered."""
         data = request(None, b"X-Request-Id: " + b"i" * 128, method=b"GET", target=LONG)
-        with RawConnection(int(self.url.rpartition(":")[2])) as connection:
+        with RawConnection(self.port) as connection:
             assert {connection.ask(data).status for _ in range(count)} == {404}
 
     def read_until(self, enough: Callable[[str], object]) -> str:
@@ -53,33 +52,13 @@ class Unread:
 @contextmanager
 def unread(*words: str, redirect: str = "") -> Iterator[Unread]:
     reading, writing = os.pipe()
-    process = subprocess.Popen(
-        [
-            "sh",
-            "-c",
-            f'exec "$@" {redirect}',
-            "sh",
-            *command(),
-            "serve",
-            "--port",
-            "0",
-            "--upstream-url",
-            "http://127.0.0.1:1",
-            *words,
-        ],
-        stdout=subprocess.PIPE,
-        stderr=writing,
-        text=True,
-        start_new_session=True,
-    )
-    os.close(writing)
+    words = ("serve", "--port", "0", "--upstream-url", "http://127.0.0.1:1", *words)
     try:
-        running = RunningCommand(process)
-        yield Unread(running, running.url_before("/graphql"), reading)
+        with started(*words, sh=f'exec "$@" {redirect}', stderr=writing) as running:
+            os.close(writing)
+            with Unread(running, reading) as gateway:
+                yield gateway
     finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(LIMIT)
         os.close(reading)
 
 
@@ -123,13 +102,10 @@ def test_a_log_whose_reader_is_gone_stops_nothing() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_no_socket_takes_the_place_of_a_closed_standard_error(workers: int) -> None:
-    need(Path("/proc/self/fd").exists(), "there is no /proc to see descriptors in")
-
+    need_proc()
     with unread("--workers", str(workers), redirect="<&- 2>&-") as gateway:
         gateway.ask(50)
-        parent = gateway.command.process.pid
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii").split()
-        for process in (str(parent), *children):
+        for process in (gateway.pid, *children(gateway.pid)):
             assert Path(f"/proc/{process}/fd/2").readlink() == Path(os.devnull)
         assert gateway.command.stop(signal.SIGTERM) == {1: -signal.SIGTERM, 2: 0}[workers]
 
@@ -141,8 +117,7 @@ def test_a_gateway_whose_output_is_blocked_from_the_beginning_serves_and_ends() 
         while True:
             os.write(writing, b"x" * 4096)
     os.set_blocking(writing, True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     words = ["dev", "--port", str(port)]
     with subprocess.Popen([*command(), *words], stdout=writing, stderr=writing) as process:
         try:

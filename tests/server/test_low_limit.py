@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.gateway import run_command
-from support.gateway_process import gateway_process
-from support.requirements import need
+from support.commands import run_command
+from support.gateway import gateway_process
+from support.processes import children, need_proc
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
 
@@ -21,12 +21,10 @@ START = re.compile(r" (INFO|WARNING) gateway\.start The open file limit \(ulimit
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_soft_limit_is_raised_in_every_process(workers: str) -> None:
-    need(Path("/proc/self/limits").exists(), "there is no /proc to see limits in")
+    need_proc()
     with gateway_process("serve", "--workers", workers, ulimit="-Sn 256", UPSTREAM_URL="http://127.0.0.1:1") as gateway:
-        parent = gateway.command.process.pid
-        children = Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii").split()
         wanted = min(HARD, 65_536)
-        for process in (str(parent), *children):
+        for process in (gateway.pid, *children(gateway.pid)):
             limits = Path(f"/proc/{process}/limits").read_text(encoding="ascii")
             assert re.search(rf"^Max open files +{wanted} ", limits, re.MULTILINE)
         ((level, line),) = START.findall(gateway.log())

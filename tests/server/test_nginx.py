@@ -7,9 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from reliability.nginx import PORTS, Service, need_nginx, service
-from reliability.operation import CREATE, HeldUpstream, held_upstream, wait_until
-from support.gateway import LIMIT, TOKEN
+from support.gateway import TOKEN
+from support.leaving import CREATE, HeldUpstream, held_upstream
+from support.nginx import PORTS, Service, need_nginx, service
+from support.waiting import LIMIT, wait_until
 
 
 @pytest.fixture

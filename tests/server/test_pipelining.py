@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from support.gateway_process import GatewayProcess
+from support.gateway import GatewayProcess
 from support.invitations_upstream import InvitationsUpstream, Request, json_answer
 from support.raw_http import RawConnection, chunked, request
 

@@ -2,29 +2,26 @@
 
 import json
 import signal
-import socket
 import threading
 
 import httpx
 import pytest
-from reliability.operation import (
+from reliability.operation import answered_after_sigterm
+from support.gateway import TOKEN, gateway_process
+from support.invitations_upstream import Reply, Request, json_answer
+from support.leaving import (
     CREATE,
     IN_FLIGHT,
     STATUS,
     HeldUpstream,
-    answered_after_sigterm,
     creating,
     held_upstream,
     leaving,
-    wait_until,
 )
-from support.gateway import LIMIT, TOKEN
-from support.gateway_process import gateway_process
-from support.invitations_upstream import Reply, Request, json_answer
-from support.raw_http import request
+from support.raw_http import RawConnection, request
 from support.scripted_upstream import ScriptedUpstream
-from support.transports import GENEROUS
 from support.upstream_faults import HANGING
+from support.waiting import LIMIT, wait_until
 
 ASKED = 10  # times, so that each of two workers is
 
@@ -83,19 +80,19 @@ class LongListUpstream(HeldUpstream):
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_client_that_does_not_read_delays_the_end_no_longer_than_the_limit(workers: int, how: signal.Signals) -> None:
-    with held_upstream(LongListUpstream) as upstream, leaving(upstream.url, workers, limit=1) as gateway:
-        port = int(gateway.url.rpartition(":")[2])
-        with socket.socket() as client:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.connect(("127.0.0.1", port))
-            for body in (
-                {"query": "{ invitations(first: 100) { nodes { inviter } } }"},
-                {"query": CREATE, "variables": {"id": "1"}},
-            ):
-                client.sendall(request(json.dumps(body).encode(), f"Authorization: {TOKEN}".encode()))
-            wait_until(lambda: len(upstream.calls) == 2, "the mutation has reached the upstream")
-            gateway.send(how, group=True)
-            gateway.left()
+    with (
+        held_upstream(LongListUpstream) as upstream,
+        leaving(upstream.url, workers, limit=1) as gateway,
+        RawConnection(gateway.port, window=4096) as client,
+    ):
+        for body in (
+            {"query": "{ invitations(first: 100) { nodes { inviter } } }"},
+            {"query": CREATE, "variables": {"id": "1"}},
+        ):
+            client.send(request(json.dumps(body).encode(), f"Authorization: {TOKEN}".encode()))
+        wait_until(lambda: len(upstream.calls) == 2, "the mutation has reached the upstream")
+        gateway.send(how, group=True)
+        gateway.left()
 
 
 @pytest.mark.parametrize(
@@ -131,10 +128,7 @@ def test_a_mutation_that_outlasts_the_server_is_answered_as_unknown() -> None:
     ):
         asking = threading.Thread(target=ask, args=(gateway.url,))
         asking.start()
-        waiting = threading.Event()
-        for _ in range(int(GENEROUS / 0.01)):
-            if upstream.requests or waiting.wait(0.01):
-                break
+        wait_until(lambda: upstream.requests, "the first mutation has reached the upstream")
         gateway.command.stop(signal.SIGTERM)
         asking.join(LIMIT)
     (answer,) = answers

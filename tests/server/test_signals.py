@@ -9,11 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from reliability.operation import IN_FLIGHT, STATUS, creating, held_upstream, leaving, wait_until
-from support.gateway import LIMIT, started
-from support.requirements import need
-
-CAN_BE_WATCHED = Path("/proc/self/task").exists()
+from support.commands import started
+from support.leaving import IN_FLIGHT, STATUS, creating, held_upstream, leaving
+from support.processes import children, need_proc
+from support.waiting import LIMIT, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -42,16 +41,16 @@ def test_sighup_and_sigquit_finish_what_runs_and_end_it_as_sigterm_does(
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_signals_that_mean_nothing_here_change_nothing(workers: int) -> None:
-    need(CAN_BE_WATCHED, "there is no /proc to see the workers in")
+    need_proc()
     with held_upstream() as upstream, leaving(upstream.url, workers) as gateway:
         with creating(gateway, upstream) as answers:
-            before = _children(gateway.command.process.pid)
+            before = children(gateway.pid)
             for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGTTIN, signal.SIGTTOU, signal.SIGWINCH):
                 gateway.send(number, group=True)
             assert gateway.get("/readyz").status_code == 200
             upstream.released.set()
             assert [answer.result() for answer in answers] == [True] * IN_FLIGHT
-        assert _children(gateway.command.process.pid) == before
+        assert children(gateway.pid) == before
         gateway.send(signal.SIGTERM)
         assert gateway.left() == STATUS[workers]
 
@@ -74,10 +73,10 @@ def test_a_gateway_that_nohup_started_outlives_its_terminal(workers: int) -> Non
 
 
 def test_workers_finish_what_runs_and_leave_when_their_supervisor_is_killed() -> None:
-    need(CAN_BE_WATCHED, "there is no /proc to see the workers in")
+    need_proc()
     with held_upstream() as upstream, leaving(upstream.url, 2) as gateway:
         process = gateway.command.process
-        workers = _children(process.pid)
+        workers = children(process.pid)
         try:
             with creating(gateway, upstream) as answers:
                 process.kill()
@@ -92,7 +91,7 @@ def test_workers_finish_what_runs_and_leave_when_their_supervisor_is_killed() ->
 
 
 def test_a_worker_whose_supervisor_died_before_it_could_serve_leaves_too() -> None:
-    need(CAN_BE_WATCHED, "there is no /proc to see the worker in")
+    need_proc()
     worker = (
         "from gateway.server.workers import leave_with_parent; leave_with_parent(); import time; time.sleep(10_000)"
     )
@@ -105,10 +104,6 @@ def test_a_worker_whose_supervisor_died_before_it_could_serve_leaves_too() -> No
     done = subprocess.run([sys.executable, "-c", parent], stdout=subprocess.PIPE, timeout=LIMIT, check=True)
     child = int(done.stdout)
     wait_until(lambda: not _lives(child), "the worker is gone")
-
-
-def _children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
 
 
 def _lives(pid: int) -> bool:

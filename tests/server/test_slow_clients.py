@@ -4,16 +4,15 @@ import re
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import httpx
 import pytest
-from support.gateway_process import GatewayProcess, gateway_process
-from support.raw_http import LIMIT
+from support.gateway import GatewayProcess, gateway_process
+from support.processes import need_proc
 from support.requirements import need
+from support.waiting import LIMIT
 
 CLIENTS = 100
-MEGABYTE = 1_000_000
 
 
 @pytest.fixture(scope="module")
@@ -33,22 +32,22 @@ def script(alone: GatewayProcess) -> str:
     return f"/{found[1]}"
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc to read a process's memory in")
 def test_clients_that_do_not_read_pin_no_copies_and_are_sent_the_rest_when_they_do(
     alone: GatewayProcess, script: str
 ) -> None:
+    need_proc()
     whole = httpx.get(
         alone.url + script, headers={"Accept-Encoding": "identity"}, trust_env=False, timeout=LIMIT
     ).content
-    assert len(whole) > 4 * MEGABYTE
-    before = resident(alone)
+    assert len(whole) > 4_000_000
+    before = alone.resident()
 
     with ExitStack() as stack:
         clients = [stack.enter_context(asking_for(script, alone.port)) for _ in range(CLIENTS)]
         started = [client.recv(1) for client in clients]  # so the gateway has begun to answer every one
 
         assert started == [b"H"] * CLIENTS
-        assert resident(alone) - before < 40 * MEGABYTE
+        assert alone.resident() - before < 40
         assert httpx.get(f"{alone.url}/healthz", trust_env=False, timeout=LIMIT).text == "ok\n"
         assert the_rest(clients[0]).partition(b"\r\n\r\n")[2] == whole
 
@@ -66,9 +65,3 @@ def asking_for(path: str, port: int) -> socket.socket:
 def the_rest(client: socket.socket) -> bytes:
     """Read until the gateway closes."""
     return b"".join(iter(lambda: client.recv(65_536), b""))
-
-
-def resident(gateway: GatewayProcess) -> int:
-    """Return the bytes of memory that the gateway's process has."""
-    status = Path(f"/proc/{gateway.command.process.pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024

@@ -5,20 +5,19 @@ import socket
 from dataclasses import dataclass
 from typing import Any, Self
 
-LIMIT = 60.0
-"""Timeout in seconds, generous for a busy machine."""
+from support.waiting import LIMIT
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response as it arrived, with its header names in lower case."""
+    """An answer as it came, the names of its headers in lower case."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """Return a header's value, with several joined by commas, or None if it is missing."""
+        """Return a header's value, several joined by commas; None where there is none."""
         values = [value for found, value in self.headers if found == name]
         return ", ".join(values) if values else None
 
@@ -29,8 +28,13 @@ class Answer:
 class RawConnection:
     """A client's connection to a port of 127.0.0.1."""
 
-    def __init__(self, port: int) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), LIMIT)
+    def __init__(self, port: int, *, window: int | None = None) -> None:
+        """Connect; with a `window`, little is taken from the network before it is read."""
+        self._socket = socket.socket()
+        self._socket.settimeout(LIMIT)
+        if window is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
+        self._socket.connect(("127.0.0.1", port))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = b""
 
@@ -47,11 +51,11 @@ class RawConnection:
         self._socket.sendall(data)
 
     def end(self) -> None:
-        """Shut down sending, and keep receiving."""
+        """Send the end of what is sent, and go on receiving."""
         self._socket.shutdown(socket.SHUT_WR)
 
     def receive(self, *, head: bool = False) -> Answer:
-        """Return the next response; one to HEAD (`head`) has no body. Raises ConnectionError if there is none."""
+        """Read one answer, without a body when it is one to HEAD; raises ConnectionError when there is none."""
         start, *lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
         headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines if line)]
         answer = Answer(int(start.split(" ")[1]), headers, b"")
@@ -64,7 +68,7 @@ class RawConnection:
         return self.receive()
 
     def is_closed(self) -> bool:
-        """Wait until the server sends something or closes, and return whether it has closed."""
+        """Wait for the server's next word, and say whether it is that it has closed."""
         try:
             return not self._buffer and not self._socket.recv(1)
         except ConnectionError:
@@ -107,7 +111,7 @@ def request(
     content_type: bytes | None = b"application/json",
     version: bytes = b"1.1",
 ) -> bytes:
-    """Return the bytes of a request. A body gets its length and, unless it is None, a content type."""
+    """Return the bytes of a request; a body has its length and, unless it is None, a content type."""
     lines = [method + b" " + target + b" HTTP/" + version, b"Host: gateway.test"]
     if body is not None:
         lines.append(b"Content-Length: %d" % len(body))
@@ -117,5 +121,5 @@ def request(
 
 
 def chunked(*chunks: bytes) -> bytes:
-    """Return a chunked body."""
+    """Return a body in chunked coding."""
     return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"

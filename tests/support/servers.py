@@ -3,15 +3,14 @@
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Literal
 
 import uvicorn
 from starlette.types import ASGIApp
+from support.waiting import wait_until
 
-START_LIMIT = 30.0
 STOP_LIMIT = 30.0
 
 
@@ -43,8 +42,13 @@ def _run(server: uvicorn.Server, listener: socket.socket) -> None:
 
 
 def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> None:
-    deadline = time.monotonic() + START_LIMIT
-    while not server.started:
-        if not thread.is_alive() or time.monotonic() > deadline:
-            raise RuntimeError("the server did not start: did the app's lifespan fail?")
-        time.sleep(0.005)
+    wait_until(lambda: server.started or not thread.is_alive(), "the server has started")
+    if not server.started:
+        raise RuntimeError("the server did not start: did the app's lifespan fail?")
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port

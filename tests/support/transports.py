@@ -1,4 +1,4 @@
-"""Helpers for tests that drive an httpx transport directly."""
+"""What tests need to drive an httpx transport directly."""
 
 import asyncio
 import sys
@@ -10,7 +10,7 @@ import httpx
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
 LOOPS: dict[str, Run] = {"asyncio": asyncio.run}
-"""Functions that run a coroutine, by the name of their event loop."""
+"""What runs a coroutine on each event loop there is."""
 
 if sys.platform != "win32":
     import uvloop
@@ -18,10 +18,10 @@ if sys.platform != "win32":
     LOOPS["uvloop"] = uvloop.run
 
 GENEROUS = 30.0
-"""Timeout in seconds, generous for a busy machine."""
+"""Seconds that nothing here takes, however busy the machine is."""
 
 
-def request_to(  # noqa: PLR0913  (each one is used)
+def request_to(  # noqa: PLR0913  (each has a use of its own)
     url: str,
     *,
     method: str = "POST",
@@ -32,7 +32,7 @@ def request_to(  # noqa: PLR0913  (each one is used)
     headers: dict[str, str] | None = None,
     **extensions: object,
 ) -> httpx.Request:
-    """Return a request like the gateway's, with `timeout` seconds for each phase; `read` can differ."""
+    """Return a request as the gateway makes them, with `timeout` seconds for each phase, of which `read` can differ."""
     origin = httpx.URL(url)
     fields = {"Host": origin.netloc.decode(), "Content-Length": str(len(body)), **(headers or {})}
     limits = {**dict.fromkeys(("pool", "connect", "write"), timeout), "read": timeout if read is None else read}
@@ -43,10 +43,3 @@ def request_to(  # noqa: PLR0913  (each one is used)
         stream=httpx.ByteStream(body),
         extensions={"target": target.encode(), "timeout": limits, **extensions},
     )
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait until the condition holds."""
-    async with asyncio.timeout(GENEROUS):
-        while not condition():  # noqa: ASYNC110  (threads and sockets have no event to await)
-            await asyncio.sleep(0.005)

@@ -17,9 +17,11 @@ import httpx
 import pytest
 from support.certificates import self_signed
 from support.connect_proxy import connect_proxy
+from support.processes import open_sockets
 from support.requirements import need
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
-from support.transports import GENEROUS, LOOPS, Run, request_to, until
+from support.transports import GENEROUS, LOOPS, Run, request_to
+from support.waiting import until
 
 from gateway.transport import addresses, dial, reasons
 from gateway.transport.addresses import MAX_HOSTS, Addresses
@@ -91,16 +93,6 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
 
     monkeypatch.setattr(addresses, "_look_up", look_up)
     return known
-
-
-def open_sockets() -> int:
-    folder = Path("/proc/self/fd")
-    need(folder.exists(), "there is no /proc to count sockets in")
-    count = 0
-    for descriptor in folder.iterdir():
-        with contextlib.suppress(OSError):
-            count += descriptor.readlink().name.startswith("socket:")
-    return count
 
 
 async def post(transport: Transport, url: str, seconds: float = GENEROUS) -> int:

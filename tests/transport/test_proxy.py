@@ -11,8 +11,9 @@ import pytest
 from support.certificates import self_signed
 from support.connect_proxy import connect_proxy
 from support.scripted_upstream import Script, ScriptedUpstream, answer, answering
-from support.transports import LOOPS, Run, request_to, until
+from support.transports import LOOPS, Run, request_to
 from support.upstream_faults import FAULTS, HANGING, LOST, dripping
+from support.waiting import until
 
 from gateway.invitations import Caller
 from gateway.invitations.failures import CERTAINLY_NOT_SENT

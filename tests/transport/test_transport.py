@@ -12,8 +12,9 @@ import httpx
 import pytest
 from support.certificates import self_signed
 from support.scripted_upstream import Script, ScriptedUpstream, UpstreamConnection, answer, answering
-from support.transports import GENEROUS, LOOPS, Run, request_to, until
+from support.transports import GENEROUS, LOOPS, Run, request_to
 from support.upstream_faults import HANGING, sending, sending_then
+from support.waiting import until
 
 from gateway.transport.tls import tls_context
 from gateway.transport.transport import Transport

@@ -11,7 +11,8 @@ import pytest
 from support.certificates import self_signed
 from support.requirements import need
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
-from support.transports import GENEROUS, LOOPS, Run, request_to, until
+from support.transports import GENEROUS, LOOPS, Run, request_to
+from support.waiting import until
 
 from gateway.transport.transport import ResponseTooLarge, Transport
 

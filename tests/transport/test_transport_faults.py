@@ -4,22 +4,22 @@ The caller repeats a mutation only after one of `NOT_SENT`: everything here stan
 """
 
 import asyncio
-import contextlib
 import gc
 import socket
 import ssl
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx
 import pytest
 from support.certificates import self_signed
+from support.processes import open_sockets
 from support.requirements import need
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
-from support.transports import GENEROUS, LOOPS, Run, request_to, until
+from support.transports import GENEROUS, LOOPS, Run, request_to
 from support.upstream_faults import FAULTS, HANGING, LOST, NOT_HTTP, sending_then
+from support.waiting import until
 
 from gateway.transport.connection import Connection
 from gateway.transport.transport import ResponseTooLarge, Transport
@@ -336,17 +336,6 @@ def test_a_thousand_faults_in_a_row_leave_nothing_behind(run: Run) -> None:
         refused = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with ScriptedUpstream(script) as upstream:
         run(main())
-
-
-def open_sockets() -> int:
-    """Return how many sockets this process has open, both ends of the test included."""
-    folder = Path("/proc/self/fd")
-    need(folder.exists(), "there is no /proc to count sockets in")
-    count = 0
-    for descriptor in folder.iterdir():
-        with contextlib.suppress(OSError):  # the folder's own
-            count += descriptor.readlink().name.startswith("socket:")
-    return count
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
-from support.transports import GENEROUS, LOOPS, Run, request_to, until
+from support.transports import GENEROUS, LOOPS, Run, request_to
 from support.upstream_faults import HANGING
+from support.waiting import until
 
 from gateway.transport.connection import Connection, Origin
 from gateway.transport.idle import IdleConnections

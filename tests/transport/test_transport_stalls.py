@@ -12,7 +12,8 @@ import httpx
 import pytest
 from support.certificates import self_signed
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
-from support.transports import GENEROUS, LOOPS, Run, request_to, until
+from support.transports import GENEROUS, LOOPS, Run, request_to
+from support.waiting import until
 
 from gateway.transport.transport import Transport
 

@@ -13,8 +13,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.gateway import LIMIT, RunningCommand, started
+from support.commands import RunningCommand, started
 from support.requirements import need
+from support.servers import free_port
+from support.waiting import LIMIT, wait_until
 
 README = Path(__file__).parents[2] / "README.md"
 PORTS = ("8001", "8002")
@@ -56,12 +58,6 @@ def readme_lines(language: str) -> str:
     section = README.read_text(encoding="utf-8").partition("\n## Operation\n")[2].partition("\n## ")[0]
     (block,) = re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     return str(block)
-
-
-def free_port() -> int:
-    """Return a port on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,12 +153,12 @@ def _nginx(folder: Path, port: int) -> Iterator[None]:
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
-    deadline = time.monotonic() + LIMIT
-    while time.monotonic() < deadline and process.poll() is None:
+    def listens() -> bool:
+        assert process.poll() is None, (folder / "error.log").read_text()
         try:
             socket.create_connection(("127.0.0.1", port), LIMIT).close()
         except ConnectionError:
-            time.sleep(0.02)
-        else:
-            return
-    raise AssertionError(f"nginx did not start: {(folder / 'error.log').read_text()}")
+            return False
+        return True
+
+    wait_until(listens, "nginx listens")

@@ -1,0 +1,132 @@
+"""The installed commands, each in a process of its own, whose output can be read."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from support.waiting import LIMIT, wait_until
+
+TESTS = Path(__file__).parents[1]
+"""Where the commands of the tests run, so that Python finds their modules."""
+SECRET = re.compile(r"token-of-the-test|5ecret|Jane-Doe|Bearer \S")
+"""What the tests have for tokens and for invitations' texts; no process ever prints or logs it."""
+
+
+def command() -> list[str]:
+    """Return the words that start `invitations-gateway`: the console script where the package is installed."""
+    script = shutil.which("invitations-gateway", path=str(Path(sys.executable).parent))
+    return [script] if script else [sys.executable, "-c", "from gateway.cli import main; main()"]
+
+
+def run_command(
+    *words: str, variables: Mapping[str, str] | None = None, ulimit: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of the gateway to its end."""
+    words = (*_in_shell(limited(ulimit)), *command(), *words)
+    return subprocess.run(
+        words, env=environment(variables), cwd=TESTS, capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+
+
+class RunningCommand:
+    """A command that serves until it is stopped."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self._lines: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self) -> str:
+        """What it has printed up to now, on both streams."""
+        return "".join(self._lines)
+
+    def url_before(self, path: str) -> str:
+        """Wait until a URL with that path was printed and answers, and return what stands before the path."""
+
+        def served() -> str | None:
+            assert self.process.poll() is None, f"it has ended; it printed: {self.output}"
+            found = re.search(rf"(http://\S+?){re.escape(path)}\b", self.output)
+            return found[1] if found and _answers(found[1] + path) else None
+
+        try:
+            return str(wait_until(served, f"a URL with {path} is served"))
+        except TimeoutError as error:
+            raise AssertionError(f"{error}; it printed: {self.output}") from error
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, and return the exit status."""
+        self.process.send_signal(how)
+        status = self.process.wait(LIMIT)
+        self._reader.join(LIMIT)
+        return status
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stream:
+            self._lines.extend(iter(stream.readline, ""))
+
+
+@contextmanager
+def started(
+    *words: str,
+    variables: Mapping[str, str] | None = None,
+    program: Sequence[str] | None = None,
+    sh: str | None = None,
+    stderr: int = subprocess.STDOUT,
+) -> Iterator[RunningCommand]:
+    """Start a command of the gateway in a process of its own, and kill it at the end if it still runs.
+
+    `program` stands for the installed command. `sh` is a line for the shell that executes "$@", with a limit or a
+    redirection of its own.
+    """
+    process = subprocess.Popen(
+        [*_in_shell(sh), *(program or command()), *words],
+        env=environment(variables),
+        cwd=TESTS,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        text=True,
+        start_new_session=True,
+    )
+    running = RunningCommand(process)
+    try:
+        yield running
+    finally:
+        if process.poll() is None:
+            # With its workers: what a parent that is killed leaves behind would keep the port.
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(LIMIT)
+    assert not SECRET.search(running.output), "there is a secret in what it printed or logged"
+
+
+def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's variables, with these instead of the gateway's."""
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("GATEWAY_")}
+    return {**kept, "PYTHONUNBUFFERED": "1", **(variables or {})}
+
+
+def _in_shell(line: str | None) -> list[str]:
+    return ["sh", "-c", line, "sh"] if line else []
+
+
+def limited(ulimit: str | None) -> str | None:
+    """Return the line that sets a limit of its own, such as `-n 1024`."""
+    return f'ulimit {ulimit}; exec "$@"' if ulimit else None
+
+
+def _answers(url: str) -> bool:
+    try:
+        httpx.get(url, timeout=LIMIT, trust_env=False)
+    except httpx.TransportError:
+        return False
+    return True
