@@ -20,3 +20,11 @@ def self_signed(folder: Path, *names: str) -> tuple[ssl.SSLContext, Path]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     return context, certificate
+
+
+class Certificates:
+    """A server with a certificate for these names, and a client that trusts it."""
+
+    def __init__(self, folder: Path, *names: str) -> None:
+        self.server, certificate = self_signed(folder, *names)
+        self.client = ssl.create_default_context(cafile=certificate)

@@ -1,11 +1,14 @@
 """What tests need to drive an httpx transport directly."""
 
 import asyncio
+import ssl
 import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 import httpx
+
+from gateway.transport import Transport
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
@@ -19,6 +22,23 @@ if sys.platform != "win32":
 
 GENEROUS = 30.0
 """Seconds that nothing here takes, however busy the machine is."""
+
+
+def new_transport(
+    *,
+    max_connections: int = 10,
+    idle_seconds: float = 60.0,
+    tls: ssl.SSLContext | None = None,
+    proxy: str | None = None,
+) -> Transport:
+    """Return a transport with bounds that no test meets by chance."""
+    return Transport(
+        max_response_bytes=1_000_000,
+        max_connections=max_connections,
+        idle_seconds=idle_seconds,
+        ssl_context=tls,
+        proxy=proxy,
+    )
 
 
 def request_to(  # noqa: PLR0913  (each has a use of its own)

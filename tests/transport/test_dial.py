@@ -10,17 +10,17 @@ import sys
 import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from support.certificates import self_signed
+from support.certificates import Certificates
 from support.connect_proxy import connect_proxy
 from support.processes import open_sockets
 from support.requirements import need
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
-from support.transports import GENEROUS, LOOPS, Run, request_to
+from support.servers import free_port
+from support.transports import GENEROUS, LOOPS, Run, new_transport, request_to
 from support.waiting import until
 
 from gateway.transport import addresses, dial, reasons
@@ -31,21 +31,6 @@ from gateway.transport.transport import Transport
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 CLEAN = {"open": 0, "idle": 0, "slots": 0, "waiting": 0}
-
-
-def new(*, tls: ssl.SSLContext | None = None, proxy: str | None = None) -> Transport:
-    return Transport(max_response_bytes=1_000_000, ssl_context=tls, proxy=proxy)
-
-
-class Certificates:
-    def __init__(self, folder: Path) -> None:
-        self.server, certificate = self_signed(folder, "DNS:localhost")
-        self.client = ssl.create_default_context(cafile=certificate)
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @contextlib.contextmanager
@@ -110,7 +95,7 @@ def test_a_name_with_a_dead_address_is_reached_by_another_and_what_worked_is_tri
 
     async def main() -> None:
         sockets = open_sockets()
-        async with new() as transport:
+        async with new_transport() as transport:
             url = f"http://api.test:{upstream.port}"
             assert await post(transport, url) == 201
             # Now first in the list: nothing has to be waited for.
@@ -133,7 +118,7 @@ def test_a_refusing_address_is_passed_over_and_forgotten_is_what_stops_working(
     run: Run, names: dict[str, list[str]]
 ) -> None:
     async def main() -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             url = f"http://api.test:{upstream.port}"
             names["api.test"] = ["127.0.0.2", "127.0.0.1"]
             assert await post(transport, url) == 200
@@ -155,7 +140,7 @@ def test_an_address_that_accepts_and_then_hangs_in_tls_comes_last_the_next_time(
     tried: list[str] = []
 
     async def main() -> None:
-        async with new(tls=certificates.client) as transport:
+        async with new_transport(tls=certificates.client) as transport:
             url = f"https://localhost:{upstream.port}"
             with pytest.raises(httpx.ConnectTimeout):
                 await post(transport, url, seconds=1)
@@ -177,7 +162,7 @@ def test_a_proxys_dead_address_is_passed_over_too(
     run: Run, names: dict[str, list[str]], certificates: Certificates
 ) -> None:
     async def main() -> None:
-        async with new(tls=certificates.client, proxy=f"http://proxy.test:{proxy.port}") as transport:
+        async with new_transport(tls=certificates.client, proxy=f"http://proxy.test:{proxy.port}") as transport:
             assert await post(transport, f"https://localhost:{upstream.port}") == 200
 
     with (
@@ -194,7 +179,7 @@ def test_a_proxys_dead_address_is_passed_over_too(
 def test_races_that_are_cancelled_or_lost_leave_no_sockets_behind(run: Run, names: dict[str, list[str]]) -> None:
     async def main() -> None:
         sockets = open_sockets()
-        async with new() as transport:
+        async with new_transport() as transport:
             dead, alive = (f"http://{name}.test:{upstream.port}" for name in ("dead", "alive"))
             for pause in (0.0, 0.01, 0.3):
                 calls = [asyncio.create_task(post(transport, dead)) for _ in range(5)]
@@ -230,11 +215,6 @@ def test_what_is_remembered_of_addresses_is_bounded() -> None:
     asyncio.run(main())
 
 
-def refused_url() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
 def logged(caplog: pytest.LogCaptureFixture, run: Run, transport_of: Callable[[], Transport], url: str) -> str:
     """Return the one line that the log has of a request that could not be sent."""
 
@@ -253,18 +233,19 @@ def logged(caplog: pytest.LogCaptureFixture, run: Run, transport_of: Callable[[]
 
 @every_loop
 def test_the_log_says_why_no_connection_was_made(
-    run: Run, certificates: Certificates, caplog: pytest.LogCaptureFixture
+    run: Run, certificates: Certificates, misnamed: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     def line(url: str, tls: ssl.SSLContext | None = None, proxy: str | None = None) -> str:
-        return logged(caplog, run, lambda: new(tls=tls, proxy=proxy), url)
+        return logged(caplog, run, lambda: new_transport(tls=tls, proxy=proxy), url)
 
     assert line("http://api.invalid").startswith("no_connection=dns step=name host=api.invalid port=80 detail=")
-    assert line(refused_url()).startswith("no_connection=refused step=tcp host=127.0.0.1 port=")
+    assert line(f"http://127.0.0.1:{free_port()}").startswith("no_connection=refused step=tcp host=127.0.0.1 port=")
     with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
         self_made = line(f"https://localhost:{upstream.port}")
         assert re.search(r'^no_connection=tls step=tls .* detail="verify code 18: self.signed certificate', self_made)
-        misnamed = line(upstream.url, certificates.client)
-        assert re.search(r'^no_connection=tls step=tls .* detail="verify code 64: IP address mismatch', misnamed)
+    with ScriptedUpstream(answering(answer()), tls=misnamed.server) as upstream:
+        other = line(upstream.url, misnamed.client)
+        assert re.search(r'^no_connection=tls step=tls .* detail="verify code 64: IP address mismatch', other)
     with ScriptedUpstream(UpstreamConnection.wait_until_client_closes) as upstream:
         assert line(upstream.url.replace("http", "https")).startswith("no_connection=timeout step=tls ")
     with ScriptedUpstream(UpstreamConnection.reset) as upstream:
@@ -282,17 +263,17 @@ def test_the_log_says_that_there_is_no_authority_to_trust(
 ) -> None:
     with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        line = logged(caplog, asyncio.run, lambda: new(tls=context), f"https://localhost:{upstream.port}")
-    assert "no certificate authorities are loaded" in line
+        line = logged(caplog, asyncio.run, lambda: new_transport(tls=context), f"https://localhost:{upstream.port}")
+    assert "no certificate authority is loaded" in line
 
 
 def test_a_flood_of_failures_does_not_fill_the_log(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = refused_url()
+    url = f"http://127.0.0.1:{free_port()}"
 
     async def main() -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             for _ in range(50):
                 with pytest.raises(httpx.ConnectError):
                     await post(transport, url)
@@ -333,7 +314,7 @@ def test_a_server_that_speaks_before_it_is_asked_is_sent_nothing(
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(dial, "_require_silence", slowly)
-            async with new(tls=certificates.client) as transport:
+            async with new_transport(tls=certificates.client) as transport:
                 with pytest.raises(httpx.ConnectError):
                     await post(transport, f"http{'s' * secure}://localhost:{upstream.port}")
                 await until(lambda: transport.connections == CLEAN)
@@ -346,7 +327,7 @@ def test_a_server_that_speaks_before_it_is_asked_is_sent_nothing(
 @every_loop
 def test_session_tickets_are_no_answer(run: Run, certificates: Certificates) -> None:
     async def main() -> None:
-        async with new(tls=certificates.client) as transport:
+        async with new_transport(tls=certificates.client) as transport:
             for _ in range(30):
                 assert await post(transport, f"https://localhost:{upstream.port}") == 200
 

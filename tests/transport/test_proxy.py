@@ -2,39 +2,26 @@
 
 import asyncio
 import socket
-import ssl
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
-from support.certificates import self_signed
+from support.certificates import Certificates
 from support.connect_proxy import connect_proxy
 from support.scripted_upstream import Script, ScriptedUpstream, answer, answering
-from support.transports import LOOPS, Run, request_to
+from support.transports import LOOPS, Run, new_transport, request_to
 from support.upstream_faults import FAULTS, HANGING, LOST, dripping
 from support.waiting import until
 
 from gateway.invitations import Caller
 from gateway.invitations.failures import CERTAINLY_NOT_SENT
 from gateway.invitations.rest import Call, RestClient
-from gateway.transport.transport import ResponseTooLarge, Transport
+from gateway.transport.transport import ResponseTooLarge
 
 TOKEN = "Bearer token-of-the-test"
 LIMIT = 1_000_000
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
-
-
-class Certificates:
-    def __init__(self, folder: Path) -> None:
-        self.server, certificate = self_signed(folder, "IP:127.0.0.1")
-        self.client = ssl.create_default_context(cafile=certificate)
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
 @pytest.fixture
@@ -49,7 +36,7 @@ def sent(
     """Send a request, with a deadline so many seconds away, and give its answer or how it failed."""
 
     async def main() -> httpx.Response | httpx.TransportError:
-        transport = Transport(max_response_bytes=LIMIT, ssl_context=certificates.client, proxy=proxy)
+        transport = new_transport(tls=certificates.client, proxy=proxy)
         if soon is not None:
             request.extensions["deadline"] = asyncio.get_running_loop().time() + soon
         async with transport:
@@ -66,7 +53,7 @@ def test_a_request_goes_through_a_tunnel_in_which_the_proxy_sees_no_token(
 ) -> None:
     async def main() -> bytes:
         loop = asyncio.get_running_loop()
-        async with Transport(max_response_bytes=LIMIT, ssl_context=certificates.client, proxy=proxy.url) as transport:
+        async with new_transport(tls=certificates.client, proxy=proxy.url) as transport:
             rest = RestClient(transport, url=upstream.url)
             call = Call("POST", "/v1.0/linkedIn/invitations", Caller(TOKEN.encode()), loop.time() + 30, b"{}")
             return await rest.send(call, lambda answer: answer.content)
@@ -168,7 +155,7 @@ def test_tls_that_fails_in_a_tunnel_says_not_sent_and_takes_no_place_in_the_pool
     proxy: ScriptedUpstream, certificates: Certificates, run: Run
 ) -> None:
     async def main() -> None:
-        async with Transport(max_response_bytes=LIMIT, max_connections=2, proxy=proxy.url) as transport:
+        async with new_transport(max_connections=2, proxy=proxy.url) as transport:
             for _ in range(5):
                 with pytest.raises(httpx.ConnectError):
                     await transport.handle_async_request(request_to(upstream.url))
@@ -183,7 +170,7 @@ def test_tls_that_fails_in_a_tunnel_says_not_sent_and_takes_no_place_in_the_pool
 def test_a_tunnel_is_used_again(proxy: ScriptedUpstream, certificates: Certificates, run: Run) -> None:
     async def main() -> None:
         context = certificates.client
-        async with Transport(max_response_bytes=LIMIT, ssl_context=context, proxy=proxy.url) as transport:
+        async with new_transport(tls=context, proxy=proxy.url) as transport:
             for _ in range(3):
                 await transport.handle_async_request(request_to(upstream.url))
 

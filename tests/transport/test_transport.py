@@ -5,29 +5,21 @@ import gzip
 import ssl
 import threading
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from support.certificates import self_signed
+from support.certificates import Certificates
 from support.scripted_upstream import Script, ScriptedUpstream, UpstreamConnection, answer, answering
-from support.transports import GENEROUS, LOOPS, Run, request_to
+from support.transports import GENEROUS, LOOPS, Run, new_transport, request_to
 from support.upstream_faults import HANGING, sending, sending_then
 from support.waiting import until
 
 from gateway.transport.tls import tls_context
-from gateway.transport.transport import Transport
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 CLEAN = {"open": 0, "idle": 0, "slots": 0, "waiting": 0}
-
-
-def new(*, max_connections: int = 10, idle_seconds: float = 60.0, tls: ssl.SSLContext | None = None) -> Transport:
-    return Transport(
-        max_response_bytes=1_000_000, max_connections=max_connections, idle_seconds=idle_seconds, ssl_context=tls
-    )
 
 
 def target(request: bytes) -> str:
@@ -90,7 +82,7 @@ def test_every_framing_is_read_and_a_connection_is_used_again_only_when_it_may_b
                 return
 
     async def test(upstream: ScriptedUpstream) -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             for _ in range(2):
                 response = await transport.handle_async_request(request_to(upstream.url))
                 assert (response.status_code, await response.aread(), response.content) == (status, body, body)
@@ -107,7 +99,7 @@ def test_every_framing_is_read_and_a_connection_is_used_again_only_when_it_may_b
 @every_loop
 def test_an_answer_to_head_has_no_body(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             for method, body in (("HEAD", b""), ("GET", b"ok")):
                 response = await transport.handle_async_request(request_to(upstream.url, method=method, body=b""))
                 assert await response.aread() == body
@@ -125,7 +117,7 @@ def test_an_answer_to_head_has_no_body(run: Run) -> None:
 )
 def test_an_answer_with_a_status_that_nobody_asked_for_is_a_protocol_error(run: Run, head: bytes) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             with pytest.raises(httpx.RemoteProtocolError):
                 await transport.handle_async_request(request_to(upstream.url))
 
@@ -140,7 +132,7 @@ def test_an_answer_before_the_whole_request_was_read_counts_and_ends_the_connect
         over.wait(GENEROUS)
 
     async def test(upstream: ScriptedUpstream) -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             response = await transport.handle_async_request(request_to(upstream.url, body=b"x" * 20_000_000))
             assert response.status_code == 413
             assert transport.connections["slots"] == 0
@@ -154,7 +146,7 @@ def test_an_answer_before_the_whole_request_was_read_counts_and_ends_the_connect
 def test_the_request_is_written_as_it_was_given(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         request = request_to(upstream.url, target="/a%2Fb/%C3%BC?x=1", headers={"X-Y": "z"})
-        async with new() as transport:
+        async with new_transport() as transport:
             await transport.handle_async_request(request)
             await transport.handle_async_request(httpx.Request("GET", f"{upstream.url}/plain?q=1"))
 
@@ -191,7 +183,7 @@ def test_the_request_is_written_as_it_was_given(run: Run) -> None:
 )
 def test_a_request_that_could_be_read_as_another_is_refused_before_anything_is_written(request_: httpx.Request) -> None:
     async def main() -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             with pytest.raises(httpx.LocalProtocolError):
                 await transport.handle_async_request(request_)
 
@@ -201,7 +193,7 @@ def test_a_request_that_could_be_read_as_another_is_refused_before_anything_is_w
 @every_loop
 def test_one_connection_serves_requests_that_follow_each_other(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             for _ in range(50):
                 await transport.handle_async_request(request_to(upstream.url))
             assert transport.connections == {"open": 1, "idle": 1, "slots": 1, "waiting": 0}
@@ -219,7 +211,7 @@ def test_the_connection_used_last_is_used_next_so_that_the_others_can_expire(run
             connection.send(answer())
 
     async def test(upstream: ScriptedUpstream) -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             await asyncio.gather(*(transport.handle_async_request(request_to(upstream.url)) for _ in range(3)))
             for _ in range(6):
                 await transport.handle_async_request(request_to(upstream.url))
@@ -232,7 +224,7 @@ def test_the_connection_used_last_is_used_next_so_that_the_others_can_expire(run
 @every_loop
 def test_no_more_connections_are_opened_than_allowed_and_waiters_are_served_in_order(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
-        async with new(max_connections=1) as transport:
+        async with new_transport(max_connections=1) as transport:
             await asyncio.gather(
                 *(transport.handle_async_request(request_to(upstream.url, target=f"/{i}")) for i in range(40))
             )
@@ -245,7 +237,7 @@ def test_no_more_connections_are_opened_than_allowed_and_waiters_are_served_in_o
 @every_loop
 def test_a_waiter_goes_on_when_the_connection_before_it_ends(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
-        async with new(max_connections=2) as transport:
+        async with new_transport(max_connections=2) as transport:
             await asyncio.gather(*(transport.handle_async_request(request_to(upstream.url)) for _ in range(20)))
 
     upstream = drive(run, sending(answer(200, b"{}", b"Connection: close")), test)
@@ -255,7 +247,7 @@ def test_a_waiter_goes_on_when_the_connection_before_it_ends(run: Run) -> None:
 @every_loop
 def test_waiters_go_on_when_connecting_fails(run: Run) -> None:
     async def test() -> None:
-        async with new(max_connections=1) as transport:
+        async with new_transport(max_connections=1) as transport:
             calls = (transport.handle_async_request(request_to("http://api.invalid")) for _ in range(5))
             results = await asyncio.gather(*calls, return_exceptions=True)
             assert [type(result) for result in results] == [httpx.ConnectError] * 5
@@ -273,7 +265,7 @@ def test_a_cancelled_request_ends_its_connection_and_the_next_waiter_goes_on(run
         connection.wait_until_client_closes()
 
     async def test(upstream: ScriptedUpstream) -> None:
-        async with new(max_connections=1) as transport:
+        async with new_transport(max_connections=1) as transport:
             calls = [
                 asyncio.create_task(transport.handle_async_request(request_to(upstream.url, target=f"/{i}")))
                 for i in range(3)
@@ -291,7 +283,7 @@ def test_a_cancelled_request_ends_its_connection_and_the_next_waiter_goes_on(run
 @every_loop
 def test_a_waiter_that_is_cancelled_as_it_is_served_passes_its_turn_on(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
-        async with new(max_connections=1) as transport:
+        async with new_transport(max_connections=1) as transport:
 
             async def first_then_cancel() -> None:
                 await transport.handle_async_request(request_to(upstream.url))
@@ -321,7 +313,7 @@ def test_a_waiter_that_is_cancelled_as_it_is_served_passes_its_turn_on(run: Run)
 @every_loop
 def test_an_idle_connection_is_closed_after_its_time(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
-        async with new(idle_seconds=0.05) as transport:
+        async with new_transport(idle_seconds=0.05) as transport:
             await transport.handle_async_request(request_to(upstream.url))
             await until(lambda: transport.connections == CLEAN)
             await until(lambda: upstream.open_connections == 0)
@@ -332,7 +324,7 @@ def test_an_idle_connection_is_closed_after_its_time(run: Run) -> None:
 @every_loop
 def test_a_connection_that_was_idle_for_too_long_is_not_used_even_if_the_loop_was_blocked(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
-        async with new(idle_seconds=0.01) as transport:
+        async with new_transport(idle_seconds=0.01) as transport:
             for _ in range(2):
                 await transport.handle_async_request(request_to(upstream.url))
                 threading.Event().wait(0.1)
@@ -345,7 +337,7 @@ def test_a_connection_that_was_idle_for_too_long_is_not_used_even_if_the_loop_wa
 def test_an_idle_connection_to_another_origin_makes_room(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         with ScriptedUpstream(answering(answer())) as other:
-            async with new(max_connections=1) as transport:
+            async with new_transport(max_connections=1) as transport:
                 for url in (upstream.url, other.url, upstream.url):
                     await transport.handle_async_request(request_to(url))
                 await asyncio.gather(
@@ -359,7 +351,7 @@ def test_an_idle_connection_to_another_origin_makes_room(run: Run) -> None:
 @every_loop
 def test_closing_the_transport_ends_everything(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
-        transport = new(max_connections=1)
+        transport = new_transport(max_connections=1)
         calls = [asyncio.create_task(transport.handle_async_request(request_to(upstream.url))) for _ in range(3)]
         await until(lambda: upstream.requests)
         await transport.aclose()
@@ -376,7 +368,7 @@ def test_closing_the_transport_ends_everything(run: Run) -> None:
 def test_a_deadline_bounds_all_phases_together(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         loop = asyncio.get_running_loop()
-        async with new(max_connections=1) as transport:
+        async with new_transport(max_connections=1) as transport:
             for error, deadline in ((httpx.ReadTimeout, loop.time() + 0.3), (httpx.ConnectTimeout, loop.time() - 1)):
                 with pytest.raises(error):
                     await transport.handle_async_request(request_to(upstream.url, timeout=None, deadline=deadline))
@@ -393,7 +385,7 @@ def test_a_deadline_bounds_all_phases_together(run: Run) -> None:
 @every_loop
 def test_nothing_is_written_when_the_time_is_up_before(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             await transport.handle_async_request(request_to(upstream.url))
             with pytest.raises(httpx.PoolTimeout):
                 await transport.handle_async_request(request_to(upstream.url, deadline=0.0))
@@ -407,7 +399,7 @@ def test_it_serves_an_httpx_client(run: Run) -> None:
     body = gzip.compress(b'{"id":"1"}')
 
     async def test(upstream: ScriptedUpstream) -> None:
-        async with httpx.AsyncClient(transport=new()) as client:
+        async with httpx.AsyncClient(transport=new_transport()) as client:
             response = await client.post(upstream.url, json={"id": "1"})
             assert response.json() == {"id": "1"}
             assert response.elapsed.total_seconds() >= 0
@@ -417,54 +409,43 @@ def test_it_serves_an_httpx_client(run: Run) -> None:
     drive(run, answering(answer(200, body, b"Content-Encoding: gzip")), test)
 
 
-@pytest.fixture(scope="module")
-def localhost(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, Path]:
-    return self_signed(tmp_path_factory.mktemp("tls"), "DNS:localhost")
-
-
 @every_loop
-def test_tls_works_with_a_trusted_certificate_and_its_name(run: Run, localhost: tuple[ssl.SSLContext, Path]) -> None:
-    server, authority = localhost
-
+def test_tls_works_with_a_trusted_certificate_and_its_name(run: Run, certificates: Certificates) -> None:
     async def main() -> None:
-        async with new(tls=ssl.create_default_context(cafile=authority)) as transport:
+        async with new_transport(tls=certificates.client) as transport:
             for _ in range(3):
                 response = await transport.handle_async_request(request_to(f"https://localhost:{upstream.port}"))
                 assert await response.aread() == b"{}"
                 await asyncio.sleep(0.05)  # for session tickets
 
-    with ScriptedUpstream(answering(answer()), tls=server) as upstream:
+    with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
         run(main())
     assert (len(upstream.requests), upstream.accepted) == (3, 1)
 
 
 @every_loop
-def test_tls_refuses_a_trusted_certificate_of_another_name(run: Run, localhost: tuple[ssl.SSLContext, Path]) -> None:
-    server, authority = localhost
-
+def test_tls_refuses_a_trusted_certificate_of_another_name(run: Run, misnamed: Certificates) -> None:
     async def main() -> None:
-        async with new(tls=ssl.create_default_context(cafile=authority)) as transport:
+        async with new_transport(tls=misnamed.client) as transport:
             with pytest.raises(httpx.ConnectError, match=r"(?i)not valid for|mismatch"):
                 await transport.handle_async_request(request_to(upstream.url))
             assert transport.connections == CLEAN
 
-    with ScriptedUpstream(answering(answer()), tls=server) as upstream:
+    with ScriptedUpstream(answering(answer()), tls=misnamed.server) as upstream:
         run(main())
     assert upstream.requests == []
 
 
 @every_loop
-def test_over_tls_an_answer_without_framing_is_not_taken_for_whole(
-    run: Run, localhost: tuple[ssl.SSLContext, Path]
-) -> None:
-    server, authority = localhost
-
+def test_over_tls_an_answer_without_framing_is_not_taken_for_whole(run: Run, certificates: Certificates) -> None:
     async def main() -> None:
-        async with new(tls=ssl.create_default_context(cafile=authority)) as transport:
+        async with new_transport(tls=certificates.client) as transport:
             with pytest.raises(httpx.ReadError):
                 await transport.handle_async_request(request_to(f"https://localhost:{upstream.port}"))
 
-    with ScriptedUpstream(sending_then(UpstreamConnection.shut_down, HEAD + b"\r\n{}"), tls=server) as upstream:
+    with ScriptedUpstream(
+        sending_then(UpstreamConnection.shut_down, HEAD + b"\r\n{}"), tls=certificates.server
+    ) as upstream:
         run(main())
 
 

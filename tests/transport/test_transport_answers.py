@@ -2,25 +2,20 @@
 
 import asyncio
 import gzip
-import ssl
 import sys
 import threading
 
 import httpx
 import pytest
-from support.certificates import self_signed
+from support.certificates import Certificates
 from support.requirements import need
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
-from support.transports import GENEROUS, LOOPS, Run, request_to
+from support.transports import GENEROUS, LOOPS, Run, new_transport, request_to
 from support.waiting import until
 
-from gateway.transport.transport import ResponseTooLarge, Transport
+from gateway.transport.transport import ResponseTooLarge
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
-
-
-def new(*, max_connections: int = 10) -> Transport:
-    return Transport(max_response_bytes=1_000_000, max_connections=max_connections, idle_seconds=60.0)
 
 
 @every_loop
@@ -30,7 +25,7 @@ def test_nobody_uses_the_connection_of_an_answer_that_was_discarded(run: Run, *,
     data = answer(200, body, *([b"Content-Encoding: gzip"] if encoded else []))
 
     async def main() -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             for _ in range(2):
                 response = await transport.handle_async_request(request_to(upstream.url))
                 response.extensions["discard"]()
@@ -51,7 +46,7 @@ def test_a_waiter_that_was_promised_a_discarded_connection_opens_another_and_is_
             connection.send(answer())
 
     async def main() -> None:
-        async with new(max_connections=1) as transport:
+        async with new_transport(max_connections=1) as transport:
 
             async def send(target: str, *, discard: bool = False) -> httpx.Response:
                 response = await transport.handle_async_request(request_to(upstream.url, target=target))
@@ -89,7 +84,7 @@ def test_an_interim_answer_leaves_nothing_in_the_final_one(
                 connection.send(data[start : start + size])
 
     async def main() -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             for _ in range(2):
                 try:
                     response = await transport.handle_async_request(request_to(upstream.url))
@@ -117,7 +112,7 @@ def test_a_flood_of_interim_answers_is_cut_off(run: Run, interim: bytes) -> None
             connection.send(interim)
 
     async def main() -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             with pytest.raises(ResponseTooLarge):
                 await transport.handle_async_request(request_to(upstream.url))
 
@@ -129,9 +124,8 @@ def test_a_flood_of_interim_answers_is_cut_off(run: Run, interim: bytes) -> None
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize(("size", "status"), [(100, 403), (200_000, 403), (20_000_000, 201)])
 def test_a_connection_whose_large_body_was_answered_unread_is_not_used_again(
-    run: Run, certificates: tuple[ssl.SSLContext, ssl.SSLContext], size: int, status: int, *, secure: bool
+    run: Run, certificates: Certificates, size: int, status: int, *, secure: bool
 ) -> None:
-    server, client = certificates
 
     def script(connection: UpstreamConnection) -> None:
         if connection.number == 0 and size > 1000:
@@ -145,7 +139,7 @@ def test_a_connection_whose_large_body_was_answered_unread_is_not_used_again(
             connection.send(answer(200))
 
     async def main() -> None:
-        async with Transport(max_response_bytes=1_000_000, ssl_context=client) as transport:
+        async with new_transport(tls=certificates.client) as transport:
             first = await transport.handle_async_request(request_to(upstream.url, body=b"x" * size))
             assert first.status_code == status
             second = await transport.handle_async_request(request_to(upstream.url))
@@ -153,7 +147,7 @@ def test_a_connection_whose_large_body_was_answered_unread_is_not_used_again(
             over.set()
 
     over = threading.Event()
-    with ScriptedUpstream(script, tls=server if secure else None) as upstream:
+    with ScriptedUpstream(script, tls=certificates.server if secure else None) as upstream:
         run(main())
     assert upstream.accepted == (2 if size > 1000 else 1)
 
@@ -170,7 +164,7 @@ def test_a_second_answer_that_comes_later_makes_a_connection_useless(run: Run) -
             connection.wait_until_client_closes()
 
     async def main() -> None:
-        async with new() as transport:
+        async with new_transport() as transport:
             for _ in range(2):
                 response = await transport.handle_async_request(request_to(upstream.url))
                 assert response.content == b'{"id":"its own"}'
@@ -183,25 +177,18 @@ def test_a_second_answer_that_comes_later_makes_a_connection_useless(run: Run) -
     assert (len(upstream.requests), upstream.accepted) == (2, 2)
 
 
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    server, certificate = self_signed(tmp_path_factory.mktemp("tls"), "IP:127.0.0.1")
-    return server, ssl.create_default_context(cafile=certificate)
-
-
 @every_loop
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
 def test_a_connection_whose_large_body_was_read_is_used_again(
-    run: Run, certificates: tuple[ssl.SSLContext, ssl.SSLContext], *, secure: bool
+    run: Run, certificates: Certificates, *, secure: bool
 ) -> None:
     need(sys.platform == "linux", "only Linux says what the other end has received")
-    server, client = certificates
 
     async def main() -> None:
-        async with Transport(max_response_bytes=1_000_000, ssl_context=client) as transport:
+        async with new_transport(tls=certificates.client) as transport:
             for _ in range(3):
                 await transport.handle_async_request(request_to(upstream.url, body=b"x" * 1_000_000))
 
-    with ScriptedUpstream(answering(answer(201)), tls=server if secure else None) as upstream:
+    with ScriptedUpstream(answering(answer(201)), tls=certificates.server if secure else None) as upstream:
         run(main())
     assert (len(upstream.requests), upstream.accepted) == (3, 1)

@@ -6,14 +6,13 @@ The caller repeats a mutation only after one of `NOT_SENT`: everything here stan
 import asyncio
 import gc
 import socket
-import ssl
 import sys
 import threading
 from collections.abc import Callable
 
 import httpx
 import pytest
-from support.certificates import self_signed
+from support.certificates import Certificates
 from support.processes import open_sockets
 from support.requirements import need
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
@@ -106,9 +105,9 @@ def test_a_protocol_that_is_not_http_says_not_sent(make: Callable[[], httpx.Asyn
 
 @both
 def test_an_untrusted_certificate_says_not_sent(
-    make: Callable[[], httpx.AsyncBaseTransport], server_tls: ssl.SSLContext
+    make: Callable[[], httpx.AsyncBaseTransport], certificates: Certificates
 ) -> None:
-    with ScriptedUpstream(answering(answer()), tls=server_tls) as upstream:
+    with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
         assert type(error_of(make, request_to(upstream.url))) is httpx.ConnectError
     assert upstream.requests == []
 
@@ -336,8 +335,3 @@ def test_a_thousand_faults_in_a_row_leave_nothing_behind(run: Run) -> None:
         refused = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with ScriptedUpstream(script) as upstream:
         run(main())
-
-
-@pytest.fixture(scope="module")
-def server_tls(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
-    return self_signed(tmp_path_factory.mktemp("tls"), "DNS:localhost", "IP:127.0.0.1")[0]

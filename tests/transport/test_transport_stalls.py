@@ -6,13 +6,12 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import httpx
 import pytest
-from support.certificates import self_signed
+from support.certificates import Certificates
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
-from support.transports import GENEROUS, LOOPS, Run, request_to
+from support.transports import GENEROUS, LOOPS, Run, new_transport, request_to
 from support.waiting import until
 
 from gateway.transport.transport import Transport
@@ -22,17 +21,6 @@ plain_and_tls = pytest.mark.parametrize("secure", [False, True], ids=["plain", "
 
 LIMIT = 1.5
 """Seconds that something may take; the loop stands still for longer."""
-
-
-class Certificates:
-    def __init__(self, folder: Path) -> None:
-        self.server, certificate = self_signed(folder, "IP:127.0.0.1")
-        self.client = ssl.create_default_context(cafile=certificate)
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    return Certificates(tmp_path_factory.mktemp("certificates"))
 
 
 def stand_still(until: float, *, after: Callable[[], object]) -> None:
@@ -71,7 +59,7 @@ def test_an_answer_that_came_while_the_loop_stood_still_is_not_late(
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        async with Transport(max_response_bytes=1_000_000, ssl_context=certificates.client) as transport:
+        async with new_transport(tls=certificates.client) as transport:
             began = loop.time()
             call = asyncio.create_task(transport.handle_async_request(request_to(upstream.url, read=LIMIT)))
             await until(lambda: upstream.requests)
@@ -97,7 +85,7 @@ def test_half_an_answer_that_came_while_the_loop_stood_still_is_late(run: Run) -
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        async with Transport(max_response_bytes=1_000_000) as transport:
+        async with new_transport() as transport:
             began = loop.time()
             call = asyncio.create_task(transport.handle_async_request(request_to(upstream.url, read=LIMIT)))
             await until(lambda: upstream.requests)
@@ -139,7 +127,7 @@ def test_a_waiter_gets_the_connection_that_became_free_while_the_loop_stood_stil
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        async with Transport(max_response_bytes=1_000_000, max_connections=1) as transport:
+        async with new_transport(max_connections=1) as transport:
             first = asyncio.create_task(transport.handle_async_request(request_to(upstream.url)))
             await until(lambda: upstream.requests)
             began = loop.time()
@@ -179,7 +167,7 @@ def test_a_connection_that_was_made_while_the_loop_stood_still_is_used(run: Run,
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        async with Transport(max_response_bytes=1_000_000, ssl_context=certificates.client) as transport:
+        async with new_transport(tls=certificates.client) as transport:
             began = loop.time()
             request = request_to(upstream.url.replace("http", "https"), timeout=LIMIT, read=GENEROUS)
             call = asyncio.create_task(transport.handle_async_request(request))
