@@ -5,14 +5,14 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from support.gateway import GatewayProcess, gateway_process
+from support.raw_http import Answer, AsyncConnection, request
+from support.waiting import LIMIT
 
-LIMIT = 60.0
-"""Seconds that no answer takes, however busy the machine is: past them the gateway hangs."""
 PATIENCE = 0.02
 """Seconds that a client which may have sent half a request waits for the first byte before it hangs up."""
 COLLECTION = "/v1.0/linkedIn/invitations"
@@ -27,18 +27,6 @@ class Reply:
 
     data: bytes
     then: Then = "keep"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the gateway answered to one request."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +100,6 @@ def good_reply(method: str, target: str, id: str = "1") -> Reply:
     )
 
 
-Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-
-
 class Wire:
     """A gateway process between clients and an upstream of this process, which live while something is exchanged."""
 
@@ -122,7 +107,7 @@ class Wire:
         self.upstream = upstream
         self.gateway = gateway
         self._runner = runner
-        self._idle: list[Connection] = []
+        self._idle: list[AsyncConnection] = []
 
     def exchange(self, requests: Sequence[bytes], *, fresh: bool = False) -> list[Answer]:
         """Send whole requests side by side, and read the one answer that each must have."""
@@ -145,68 +130,44 @@ class Wire:
         (answer,) = self.exchange([post({"query": "{ __typename }"})])
         assert answer.json() == {"data": {"__typename": "Query"}}
 
-    async def _exchange(self, request: bytes, *, fresh: bool) -> Answer:
+    async def _exchange(self, data: bytes, *, fresh: bool) -> Answer:
+        head = data.startswith(b"HEAD ")
         async with asyncio.timeout(LIMIT):
             connection = self._idle.pop() if self._idle and not fresh else await self._connect()
-            reader, writer = connection
-            writer.write(request)
-            answer = await _read(reader, head_only=request.startswith(b"HEAD "))
-        if fresh or answer.headers.get("connection") == "close":
-            writer.close()
+            answer = await connection.ask(data, head=head)
+            while answer.status < 200:
+                answer = await connection.receive(head=head)
+        if fresh or answer.header("connection") == "close":
+            await connection.close()
         else:
             self._idle.append(connection)
         return answer
 
     async def _throw(self, data: bytes) -> bytes:
         async with asyncio.timeout(LIMIT):
-            reader, writer = await self._connect()
+            connection = await self._connect()
             came = b""
             try:
-                writer.write(data)
-                try:
+                connection.send(data)
+                with suppress(TimeoutError):
                     async with asyncio.timeout(PATIENCE):
-                        came = await reader.read(65_536)
-                except TimeoutError:
-                    writer.write_eof()
-                else:
-                    writer.write_eof()
-                while part := await reader.read(65_536):
+                        came = await connection.read()
+                connection.end()
+                while part := await connection.read():
                     came += part
             except OSError:
                 pass  # it need not read what it refuses
             finally:
-                writer.close()
+                await connection.close()
         return came
 
-    async def _connect(self) -> Connection:
-        return await asyncio.open_connection("127.0.0.1", self.gateway.port)
+    async def _connect(self) -> AsyncConnection:
+        return await AsyncConnection.to(self.gateway.port)
 
     async def close(self) -> None:
         """Close the idle connections."""
-        for _, writer in self._idle:
-            writer.close()
-
-
-async def _read(reader: asyncio.StreamReader, *, head_only: bool) -> Answer:
-    while True:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        start, *lines = head[:-4].split("\r\n")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        status = int(start.split(" ")[1])
-        if status >= 200:
-            break
-    if head_only:
-        return Answer(status, headers, b"")
-    if headers.get("transfer-encoding") == "chunked":
-        body = b""
-        while size := int(await reader.readuntil(b"\r\n"), 16):
-            body += await reader.readexactly(size)
-            await reader.readexactly(2)
-        await reader.readexactly(2)
-        return Answer(status, headers, body)
-    if "content-length" in headers:
-        return Answer(status, headers, await reader.readexactly(int(headers["content-length"])))
-    return Answer(status, headers, await reader.read())  # uvicorn's own refusal, which ends the connection
+        for connection in self._idle:
+            await connection.close()
 
 
 @contextmanager
@@ -230,15 +191,7 @@ def wire(**settings: str) -> Iterator[Wire]:
 
 def post(content: object, *headers: bytes) -> bytes:
     """Return the bytes of a GraphQL request; what is no JSON in it stands as Python would write it."""
-    body = json.dumps(content).encode("utf-8")
-    lines = [
-        b"POST /graphql HTTP/1.1",
-        b"Host: gateway.test",
-        b"Content-Type: application/json",
-        b"Content-Length: %d" % len(body),
-        *headers,
-    ]
-    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+    return request(json.dumps(content).encode("utf-8"), *headers)
 
 
 def bad_lines(log: str) -> list[str]:

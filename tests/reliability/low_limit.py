@@ -19,7 +19,7 @@ from reliability.watched import allow_descriptors
 from support.gateway import TOKEN, GatewayProcess, gateway_process
 from support.invitations_upstream import InvitationsUpstream, Request, json_answer
 from support.leaving import CREATE
-from support.raw_http import request
+from support.raw_http import AsyncConnection, request
 from support.waiting import LIMIT, wait_until
 
 AFTERWARDS = 100
@@ -69,30 +69,28 @@ def _create(sent: Request) -> bytes:
 async def _ask_at_once(gateway: GatewayProcess, clients: int) -> Counter[str]:
     process = gateway.command.process
     process.send_signal(signal.SIGSTOP)
-    connections = [await asyncio.open_connection("127.0.0.1", gateway.port) for _ in range(clients)]
-    for number, (_, writer) in enumerate(connections):
+    connections = [await AsyncConnection.to(gateway.port) for _ in range(clients)]
+    for number, connection in enumerate(connections):
         body = json.dumps({"query": CREATE, "variables": {"id": str(number)}}).encode()
-        writer.write(request(body, f"Authorization: {TOKEN}".encode()))
+        connection.send(request(body, f"Authorization: {TOKEN}".encode()))
     process.send_signal(signal.SIGCONT)
     try:
-        return Counter(await asyncio.gather(*(_answer(reader) for reader, _ in connections)))
+        return Counter(await asyncio.gather(*map(_answer, connections)))
     finally:
-        for _, writer in connections:
-            writer.close()
+        await asyncio.gather(*(connection.close() for connection in connections))
 
 
-async def _answer(reader: asyncio.StreamReader) -> str:
+async def _answer(connection: AsyncConnection) -> str:
     try:
         async with asyncio.timeout(LIMIT):
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
-            length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
-            content = json.loads(await reader.readexactly(length))
-    except (OSError, EOFError, TimeoutError):
+            answer = await connection.receive()
+    except (OSError, TimeoutError):
         return "unanswered"
-    if head.startswith("http/1.1 200 ") and "errors" not in content:
+    content = answer.json()
+    if answer.status == 200 and "errors" not in content:
         return "succeeded"
     told = content["errors"][0]["extensions"]
-    refused = head.startswith("http/1.1 503 ") and "\r\nretry-after: 1\r\n" in head
+    refused = answer.status == 503 and answer.header("retry-after") == "1"
     return "refused" if refused and told == {"code": "OVERLOADED", "outcome": "NOT_APPLIED"} else "unanswered"
 
 

@@ -8,7 +8,6 @@ Exits with 1 when a slow one was not cut off or reached a gateway, or another re
 
 import argparse
 import json
-import socket
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from pathlib import Path
 import httpx
 from reliability.operation_load import Figures, load, sandbox_process
 from support.nginx import MISSING, PORTS, Service, service
+from support.raw_http import RawConnection
 from support.waiting import LIMIT, wait_until
 
 DRIP = 0.5  # seconds between two bytes of a header
@@ -51,12 +51,12 @@ def slow_clients(each: int, folder: Path) -> SlowClients:
 
 
 def _header_is_cut_off(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port), DRIP) as client:
-        client.sendall(SLOW_HEADER)
+    with RawConnection(port, limit=DRIP) as client:
+        client.send(SLOW_HEADER)
         for _ in range(int(LIMIT / DRIP)):
             try:
-                client.sendall(b"x")
-                return client.recv(1000) == b""
+                client.send(b"x")
+                return client.read() == b""
             except TimeoutError:
                 continue
             except ConnectionError:
@@ -65,10 +65,10 @@ def _header_is_cut_off(port: int) -> bool:
 
 
 def _body_is_cut_off(port: int) -> bool:
-    with socket.create_connection(("127.0.0.1", port), LIMIT) as client:
-        client.sendall(HALF_A_BODY)
+    with RawConnection(port) as client:
+        client.send(HALF_A_BODY)
         try:
-            return client.recv(1000) == b""
+            return client.read() == b""
         except TimeoutError:
             return False
 

@@ -11,13 +11,14 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from uuid import uuid4
 
 import httpx
 from support.commands import started
 from support.gateway import TOKEN
+from support.raw_http import AsyncConnection, request
 from support.waiting import LIMIT, wait_until
 
 COLLECTION = "/v1.0/linkedIn/invitations"
@@ -100,18 +101,19 @@ class Load:
         await asyncio.gather(*(self._client() for _ in range(self._clients)))
 
     async def _client(self) -> None:
-        connection: _Connection | None = None
+        connection: AsyncConnection | None = None
         created: tuple[str, str] | None = None  # the id and the tracking id of the last invitation
         while not self._stopped.is_set():
             await asyncio.sleep(random.uniform(0, PAUSE))  # noqa: S311 (no secret)
             tracking_id = str(uuid4()) if created is None else None
             try:
-                if connection is None or await connection.is_closed():
+                if connection and connection.is_closed():
+                    await connection.close()
                     connection = None
-                    connection = await _Connection.to(self._port)
+                connection = connection or await AsyncConnection.to(self._port)
                 created = await self._create_or_read(connection, tracking_id, created)
                 self.answered += 1
-            except (OSError, EOFError, AssertionError) as error:
+            except (OSError, AssertionError) as error:
                 port = connection.client_port if connection else None
                 self.failures.append(Failure(port, tracking_id, repr(error)))
                 created = None
@@ -121,59 +123,29 @@ class Load:
             await connection.close()
 
     async def _create_or_read(
-        self, connection: "_Connection", tracking_id: str | None, created: tuple[str, str] | None
+        self, connection: AsyncConnection, tracking_id: str | None, created: tuple[str, str] | None
     ) -> tuple[str, str] | None:
         if created:
-            read = await connection.ask(READ, created[0])
+            read = await _ask(connection, READ, created[0])
             assert read == {"invitation": {"trackingId": created[1]}}
             return None
-        invitation = (await connection.ask(CREATE, tracking_id))["createInvitation"]
+        invitation = (await _ask(connection, CREATE, tracking_id))["createInvitation"]
         assert invitation["trackingId"] == tracking_id
         self._acknowledged.add(invitation["trackingId"])
         return invitation["id"], invitation["trackingId"]
 
 
-class _Connection:
-    """One connection of a client."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self.client_port: int = writer.get_extra_info("sockname")[1]
-
-    @staticmethod
-    async def to(port: int) -> "_Connection":
-        return _Connection(*await asyncio.open_connection("127.0.0.1", port))
-
-    async def is_closed(self) -> bool:
-        """Say whether the server has closed it, as far as is known before the next request."""
-        if self._reader.at_eof() or self._reader.exception():
-            await self.close()
-        return self._writer.is_closing()
-
-    async def close(self) -> None:
-        self._writer.close()
-        with suppress(OSError):
-            await self._writer.wait_closed()
-
-    async def ask(self, query: str, id: str | None) -> dict[str, dict[str, str]]:
-        """Give the `data` of an answer. Raises OSError, EOFError or AssertionError for everything else."""
-        body = json.dumps({"query": query, "variables": {"id": id}})
-        self._writer.write(
-            f"POST /graphql HTTP/1.1\r\nHost: gateway\r\nAuthorization: {TOKEN}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
-        )
-        await self._writer.drain()
-        head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
-        length = int(head.partition("\r\ncontent-length:")[2].partition("\r\n")[0])
-        content = (await self._reader.readexactly(length)).decode()
-        assert head.split()[1] == "200", f"{head}{content}"
-        if "\r\nconnection: close\r\n" in head:
-            await self.close()
-        answer = json.loads(content)
-        assert set(answer) == {"data"}, content
-        data: dict[str, dict[str, str]] = answer["data"]
-        return data
+async def _ask(connection: AsyncConnection, query: str, id: str | None) -> dict[str, dict[str, str]]:
+    """Return the `data` of an answer. Raises OSError or AssertionError for everything else."""
+    body = json.dumps({"query": query, "variables": {"id": id}}).encode()
+    answer = await connection.ask(request(body, f"Authorization: {TOKEN}".encode()))
+    assert answer.status == 200, answer
+    if answer.header("connection") == "close":
+        await connection.close()
+    content = answer.json()
+    assert set(content) == {"data"}, content
+    data: dict[str, dict[str, str]] = content["data"]
+    return data
 
 
 @contextmanager

@@ -17,9 +17,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from reliability.async_client import Answer, Client
+from reliability.async_client import Client
 from reliability.bottleneck import WORKERS, Bottleneck
 from reliability.watched import Watched, allow_descriptors, watched
+from support.raw_http import Answer
 
 READ = "query ($key: ID!) { invitation(id: $key) { id } }"
 CREATE = """mutation ($key: String!) {
@@ -179,13 +180,15 @@ class Drive:
         """Send a read or a create; what is answered after the end is not counted as good."""
         number = next(self.numbers)
         key, field_name = (f"create-{number}", "createInvitation") if number % 2 else (f"read-{number}", "invitation")
+        started = time.perf_counter()
         answer = await client.graphql(CREATE if number % 2 else READ, {"key": key})
+        seconds = time.perf_counter() - started
         if answer.status == 503:
-            load.refused.append(answer.seconds)
+            load.refused.append(seconds)
             self.fates[key] = "OVERLOADED"
             self._check_refusal(answer)
             return
-        load.accepted.append(answer.seconds)
+        load.accepted.append(seconds)
         content = answer.json()
         if "errors" in content:
             extensions = content["errors"][0]["extensions"]
@@ -200,7 +203,7 @@ class Drive:
     def _check_refusal(self, answer: Answer) -> None:
         content = answer.json()
         codes = [error["extensions"]["code"] for error in content["errors"]]
-        if (list(content), codes, answer.headers.get("retry-after")) != (["errors"], ["OVERLOADED"], "1"):
+        if (list(content), codes, answer.header("retry-after")) != (["errors"], ["OVERLOADED"], "1"):
             self.wrong.append(f"refused with {answer.headers} {content}")
 
     async def _check(self, client: Client, load: Load) -> None:

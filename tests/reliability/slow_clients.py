@@ -11,7 +11,6 @@ Exits with 1 when anything of that was not so.
 import argparse
 import asyncio
 import contextlib
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from reliability.async_client import Client
 from reliability.watched import Watched, allow_descriptors, watched
 from support.invitations_upstream import InvitationsUpstream, always, json_answer
+from support.raw_http import RawConnection
 from support.waiting import wait_until
 
 READ = 'query { invitation(id: "1") { id } }'
@@ -75,11 +75,10 @@ def run(*, clients: int, requests: int) -> Figures:
 
 @contextlib.contextmanager
 def _client(gateway: Watched, first: bytes, *, half_open: bool) -> Iterator[None]:
-    with socket.create_connection(("127.0.0.1", gateway.port)) as connection:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        connection.sendall(first)
+    with RawConnection(gateway.port, window=4096) as connection:
+        connection.send(first)
         if half_open:
-            connection.shutdown(socket.SHUT_WR)
+            connection.end()
         yield
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 
 import httpx
 from support.gateway import GatewayProcess, gateway_before_sandbox
+from support.raw_http import AsyncConnection
 from support.scripted_upstream import ScriptedUpstream
 from support.transports import request_to
 from support.upstream_faults import HANGING
@@ -33,13 +34,13 @@ def flooding(port: int, *, clients: int = 40, size: int = 10_000_000) -> Iterato
     begun = threading.Barrier(2)
     over = threading.Event()
     data = TINY * (size // len(TINY))
-    writers: list[asyncio.StreamWriter] = []
+    connections: list[AsyncConnection] = []
 
     async def client(number: int) -> None:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writers.append(writer)
-        writer.write(data)
-        while number % 2 == 0 and await reader.read(65_536):
+        connection = await AsyncConnection.to(port)
+        connections.append(connection)
+        connection.send(data)
+        while number % 2 == 0 and await connection.read():
             pass
 
     async def all_clients() -> None:
@@ -47,8 +48,8 @@ def flooding(port: int, *, clients: int = 40, size: int = 10_000_000) -> Iterato
         await asyncio.sleep(0.5)
         begun.wait(LIMIT)
         await asyncio.to_thread(over.wait)
-        for writer in writers:
-            writer.transport.abort()
+        for connection in connections:
+            connection.abort()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.sleep(0)
 

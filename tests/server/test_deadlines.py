@@ -1,7 +1,6 @@
 """Clients that stop in the middle: of a request, or of reading its answer."""
 
 import logging
-import socket
 import time
 from collections.abc import Iterator
 
@@ -117,33 +116,29 @@ def _app(app: ASGIApp) -> ASGIApp:
 
 @pytest.mark.parametrize("header", [b"X-Nothing: x", b"Connection: close"])
 def test_a_client_that_does_not_read_its_answer_is_cut_off(header: bytes) -> None:
-    with serve_app(_app(large), http=CutsOff) as url, _small_window(url) as client:
-        client.sendall(request(None, header, method=b"GET"))
+    with serve_app(_app(large), http=CutsOff) as url, small_window(url) as client:
+        client.send(request(None, header, method=b"GET"))
         time.sleep(6 * CutsOff.WRITE_TIME)
         assert _read(client, pause=0) < LARGE
 
 
 def test_a_client_that_reads_slowly_gets_its_answer() -> None:
-    with serve_app(_app(large), http=Slow) as url, _small_window(url) as client:
-        client.sendall(request(None, b"Connection: close", method=b"GET"))
+    with serve_app(_app(large), http=Slow) as url, small_window(url) as client:
+        client.send(request(None, b"Connection: close", method=b"GET"))
         started = time.monotonic()
         assert _read(client, pause=0.1) > LARGE
         assert time.monotonic() - started > Slow.WRITE_TIME
 
 
-def _small_window(url: str) -> socket.socket:
-    client = socket.socket()
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-    client.settimeout(LIMIT)
-    client.connect(("127.0.0.1", int(url.rpartition(":")[2])))
-    return client
+def small_window(url: str) -> RawConnection:
+    return RawConnection(int(url.rpartition(":")[2]), window=65_536)
 
 
-def _read(client: socket.socket, *, pause: float) -> int:
+def _read(client: RawConnection, *, pause: float) -> int:
     """Return how many bytes come, with a pause behind each quarter of a megabyte."""
     came = quarters = 0
     try:
-        while data := client.recv(65_536):
+        while data := client.read():
             came += len(data)
             if came // 250_000 > quarters:
                 quarters = came // 250_000

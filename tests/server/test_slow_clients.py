@@ -1,7 +1,6 @@
 """Clients that ask for GraphiQL's largest file and do not read it."""
 
 import re
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 
@@ -9,6 +8,7 @@ import httpx
 import pytest
 from support.gateway import GatewayProcess, gateway_process
 from support.processes import need_proc
+from support.raw_http import RawConnection, request
 from support.requirements import need
 from support.waiting import LIMIT
 
@@ -44,7 +44,7 @@ def test_clients_that_do_not_read_pin_no_copies_and_are_sent_the_rest_when_they_
 
     with ExitStack() as stack:
         clients = [stack.enter_context(asking_for(script, alone.port)) for _ in range(CLIENTS)]
-        started = [client.recv(1) for client in clients]  # so the gateway has begun to answer every one
+        started = [client.read(1) for client in clients]  # so the gateway has begun to answer every one
 
         assert started == [b"H"] * CLIENTS
         assert alone.resident() - before < 40
@@ -52,16 +52,13 @@ def test_clients_that_do_not_read_pin_no_copies_and_are_sent_the_rest_when_they_
         assert the_rest(clients[0]).partition(b"\r\n\r\n")[2] == whole
 
 
-def asking_for(path: str, port: int) -> socket.socket:
+def asking_for(path: str, port: int) -> RawConnection:
     """Ask for an uncompressed file over a connection that takes little before it is read."""
-    client = socket.socket()
-    client.settimeout(LIMIT)
-    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    client.connect(("127.0.0.1", port))
-    client.sendall(f"GET {path} HTTP/1.1\r\nHost: gateway.test\r\nConnection: close\r\n\r\n".encode())
+    client = RawConnection(port, window=4096)
+    client.send(request(None, b"Connection: close", method=b"GET", target=path.encode()))
     return client
 
 
-def the_rest(client: socket.socket) -> bytes:
+def the_rest(client: RawConnection) -> bytes:
     """Read until the gateway closes."""
-    return b"".join(iter(lambda: client.recv(65_536), b""))
+    return b"".join(iter(client.read, b""))

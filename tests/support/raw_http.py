@@ -1,7 +1,9 @@
 """HTTP/1.1 byte by byte, for requests that no client library would send."""
 
+import asyncio
 import json
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -25,13 +27,48 @@ class Answer:
         return json.loads(self.body)
 
 
+def parse(data: bytes, *, head: bool = False, ended: bool = False) -> tuple[Answer, bytes] | None:
+    """Return the first answer in these bytes, and the bytes behind it; None where it is not whole.
+
+    An answer to HEAD has no body. One that does not say how long it is goes on until the connection has `ended`.
+    """
+    top, blank, rest = data.partition(b"\r\n\r\n")
+    if not blank:
+        return None
+    start, *lines = top.decode("latin-1").split("\r\n")
+    headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines)]
+    answer = Answer(int(start.split(" ")[1]), headers, b"")
+    length = answer.header("content-length")
+    if head or answer.status in (100, 204, 304):
+        return answer, rest
+    if answer.header("transfer-encoding") == "chunked":
+        found = _chunks(rest)
+        return found and (Answer(answer.status, headers, found[0]), found[1])
+    if length is None:
+        return (Answer(answer.status, headers, rest), b"") if ended else None
+    size = int(length)
+    return (Answer(answer.status, headers, rest[:size]), rest[size:]) if len(rest) >= size else None
+
+
+def _chunks(data: bytes) -> tuple[bytes, bytes] | None:
+    body = b""
+    while True:
+        size, end, data = data.partition(b"\r\n")
+        length = int(size, 16) if end else 0
+        if not end or len(data) < length + 2:
+            return None
+        body, data = body + data[:length], data[length + 2 :]
+        if not length:
+            return body, data
+
+
 class RawConnection:
     """A client's connection to a port of 127.0.0.1."""
 
-    def __init__(self, port: int, *, window: int | None = None) -> None:
-        """Connect; with a `window`, little is taken from the network before it is read."""
+    def __init__(self, port: int, *, window: int | None = None, limit: float = LIMIT) -> None:
+        """Connect. With a `window`, little is taken from the network before it is read; `limit` is in seconds."""
         self._socket = socket.socket()
-        self._socket.settimeout(LIMIT)
+        self._socket.settimeout(limit)
         if window is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)
         self._socket.connect(("127.0.0.1", port))
@@ -56,12 +93,19 @@ class RawConnection:
 
     def receive(self, *, head: bool = False) -> Answer:
         """Read one answer, without a body when it is one to HEAD; raises ConnectionError when there is none."""
-        start, *lines = self._until(b"\r\n\r\n").decode("latin-1").split("\r\n")
-        headers = [(name.lower(), value.strip()) for name, _, value in (line.partition(":") for line in lines if line)]
-        answer = Answer(int(start.split(" ")[1]), headers, b"")
-        if head or answer.status in (100, 204, 304):
-            return answer
-        return Answer(answer.status, headers, self._body(answer))
+        ended = False
+        while not (found := parse(self._buffer, head=head, ended=ended)):
+            if ended:
+                raise ConnectionError(f"the server closed the connection after {self._buffer!r}")
+            data = self._socket.recv(65_536)
+            ended = not data
+            self._buffer += data
+        answer, self._buffer = found
+        return answer
+
+    def read(self, size: int = 65_536) -> bytes:
+        """Read what has come, whatever it is; nothing when the server has closed."""
+        return self._socket.recv(size)
 
     def ask(self, request: bytes) -> Answer:
         self.send(request)
@@ -74,33 +118,61 @@ class RawConnection:
         except ConnectionError:
             return True
 
-    def _body(self, answer: Answer) -> bytes:
-        if answer.header("transfer-encoding") == "chunked":
-            body = b""
-            while size := int(self._until(b"\r\n"), 16):
-                body += self._exactly(size)
-                self._exactly(2)
-            self._exactly(2)
-            return body
-        return self._exactly(int(answer.header("content-length") or 0))
 
-    def _until(self, end: bytes) -> bytes:
-        while end not in self._buffer:
-            self._fill()
-        found, _, self._buffer = self._buffer.partition(end)
-        return found
+class AsyncConnection:
+    """The same on an event loop, for many at once."""
 
-    def _exactly(self, size: int) -> bytes:
-        while len(self._buffer) < size:
-            self._fill()
-        found, self._buffer = self._buffer[:size], self._buffer[size:]
-        return found
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._buffer = b""
+        self.client_port: int = writer.get_extra_info("sockname")[1]
 
-    def _fill(self) -> None:
-        data = self._socket.recv(65_536)
-        if not data:
-            raise ConnectionError(f"the server closed the connection after {self._buffer!r}")
-        self._buffer += data
+    @classmethod
+    async def to(cls, port: int) -> Self:
+        """Connect to a port of 127.0.0.1."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    def send(self, data: bytes) -> None:
+        self._writer.write(data)
+
+    def end(self) -> None:
+        """Send the end of what is sent, and go on receiving."""
+        self._writer.write_eof()
+
+    async def receive(self, *, head: bool = False) -> Answer:
+        """Read one answer, without a body when it is one to HEAD; raises ConnectionError when there is none."""
+        ended = False
+        while not (found := parse(self._buffer, head=head, ended=ended)):
+            if ended:
+                raise ConnectionError(f"the server closed the connection after {self._buffer!r}")
+            data = await self.read()
+            ended = not data
+            self._buffer += data
+        answer, self._buffer = found
+        return answer
+
+    async def read(self) -> bytes:
+        """Read what has come, whatever it is; nothing when the server has closed."""
+        return await self._reader.read(65_536)
+
+    async def ask(self, request: bytes, *, head: bool = False) -> Answer:
+        self.send(request)
+        await self._writer.drain()
+        return await self.receive(head=head)
+
+    def is_closed(self) -> bool:
+        """Say whether one side has closed it, as far as is known before the next request."""
+        return self._reader.at_eof() or self._reader.exception() is not None or self._writer.is_closing()
+
+    def abort(self) -> None:
+        """Close it without sending what waits."""
+        self._writer.transport.abort()
+
+    async def close(self) -> None:
+        self._writer.close()
+        with suppress(OSError):
+            await self._writer.wait_closed()
 
 
 def request(
