@@ -8,45 +8,30 @@ creates and updates invitations from several clients at once until the kill. Exi
 
 import asyncio
 import itertools
-import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
-import uvicorn
+from support.commands import started
 
-from gateway.sandbox import SANDBOX_TOKEN, Store, create_app
+from gateway.sandbox import SANDBOX_TOKEN
 
 WRITERS = 8
-SERVE = "--serve"
-
-
-def serve(path: str) -> None:
-    """Serve the sandbox on the file and a free port, which is printed."""
-    with closing(Store(Path(path))) as store, socket.create_server(("127.0.0.1", 0)) as listener:
-        print(listener.getsockname()[1], flush=True)
-        uvicorn.Server(uvicorn.Config(create_app(store), log_level="critical")).run(sockets=[listener])
+COLLECTION = "/v1.0/linkedIn/invitations"
 
 
 @contextmanager
-def sandbox(path: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """Run `serve` in a process of its own, and give the process and the URL of the collection."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "sandbox.kill_rounds", SERVE, str(path)], stdout=subprocess.PIPE
-    ) as process:
-        try:
-            assert process.stdout
-            port = int(process.stdout.readline())
-            yield process, f"http://127.0.0.1:{port}/v1.0/linkedIn/invitations"
-        finally:
-            process.kill()
+def sandbox(path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run the sandbox on the file, and give its process and the URL of the collection."""
+    with started("sandbox", "--port", "0", "--data", str(path)) as command:
+        yield command.process, command.url_before(COLLECTION) + COLLECTION
 
 
-async def write_until_killed(process: subprocess.Popen[bytes], url: str, confirmed: dict[str, int], kills: int) -> None:
+async def write_until_killed(process: subprocess.Popen[str], url: str, confirmed: dict[str, int], kills: int) -> None:
     """Create and update invitations; note in `confirmed` each id with its last confirmed `lastModified`.
 
     The process is killed when as many answers as `kills` have come, while the other writers wait for theirs.
@@ -115,7 +100,4 @@ def main(rounds: int) -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == [SERVE]:
-        serve(sys.argv[2])
-    else:
-        sys.exit(main(int(sys.argv[1]) if sys.argv[1:] else 10))
+    sys.exit(main(int(sys.argv[1]) if sys.argv[1:] else 10))
