@@ -1,4 +1,4 @@
-"""The REST API behind every server: nginx with canned answers, so that it is never what limits a server."""
+"""The REST API behind every server: nginx with canned responses, so that it never limits a server."""
 
 import json
 import re
@@ -63,13 +63,13 @@ class Upstream:
     """A running REST API."""
 
     url: str
-    """Its base URL, as the gateway's setting has it."""
+    """Its base URL, as in the gateway's setting."""
     variables: dict[str, str] = field(default_factory=dict)
-    """What a server's environment needs so that it trusts the certificate."""
+    """Environment variables with which a server trusts the certificate."""
     status_port: int = 0
 
     def requests(self) -> int:
-        """Return how many requests it has answered so far."""
+        """Return the number of requests answered so far."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/", timeout=LIMIT) as answer:
             found = re.search(r"\n ?\d+ \d+ (\d+)", answer.read().decode())
         if not found:
@@ -79,7 +79,7 @@ class Upstream:
 
 @contextmanager
 def running_upstream(folder: Path, *, tls: bool) -> Iterator[Upstream]:
-    """Run nginx with its files in a folder, over TLS with a certificate made on the spot when that is asked for."""
+    """Run nginx with its files in a folder; with `tls`, create a certificate and serve over TLS."""
     status, port = free_port(), free_port()
     variables: dict[str, str] = {}
     if tls:

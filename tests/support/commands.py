@@ -17,11 +17,11 @@ from support.waiting import LIMIT, wait_until
 TESTS = Path(__file__).parents[1]
 """Where the commands of the tests run, so that Python finds their modules."""
 SECRET = re.compile(r"token-of-the-test|5ecret|Jane-Doe|Bearer \S")
-"""What the tests have for tokens and for invitations' texts; no process ever prints or logs it."""
+"""Matches the tokens and invitation texts of the tests, which no process may print or log."""
 
 
 def command() -> list[str]:
-    """Return the words that start `invitations-gateway`: the console script where the package is installed."""
+    """Return the words that start `invitations-gateway`: the console script if the package is installed."""
     script = shutil.which("invitations-gateway", path=str(Path(sys.executable).parent))
     return [script] if script else [sys.executable, "-c", "from gateway.cli import main; main()"]
 
@@ -29,7 +29,7 @@ def command() -> list[str]:
 def run_command(
     *words: str, variables: Mapping[str, str] | None = None, ulimit: str | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command of the gateway to its end."""
+    """Run a command of the gateway until it ends."""
     words = (*_in_shell(limited(ulimit)), *command(), *words)
     return subprocess.run(
         words, env=environment(variables), cwd=TESTS, capture_output=True, text=True, timeout=LIMIT, check=False
@@ -47,11 +47,11 @@ class RunningCommand:
 
     @property
     def output(self) -> str:
-        """What it has printed up to now, on both streams."""
+        """Everything printed so far, on both streams."""
         return "".join(self._lines)
 
     def url_before(self, path: str) -> str:
-        """Wait until a URL with that path was printed and answers, and return what stands before the path."""
+        """Wait until a URL with this path is printed and answers; return what comes before the path."""
 
         def served() -> str | None:
             assert self.process.poll() is None, f"it has ended; it printed: {self.output}"
@@ -84,7 +84,7 @@ def started(
     sh: str | None = None,
     stderr: int = subprocess.STDOUT,
 ) -> Iterator[RunningCommand]:
-    """Start a command of the gateway in a process of its own, and kill it at the end if it still runs.
+    """Start a command of the gateway in a process of its own, and kill it at the end if it is still running.
 
     `program` stands for the installed command. `sh` is a line for the shell that executes "$@", with a limit or a
     redirection of its own.
@@ -103,7 +103,7 @@ def started(
         yield running
     finally:
         if process.poll() is None:
-            # With its workers: what a parent that is killed leaves behind would keep the port.
+            # Kill its workers, too: those of a killed parent would keep the port.
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(LIMIT)
     assert not SECRET.search(running.output), "there is a secret in what it printed or logged"

@@ -23,7 +23,7 @@ class Gateway:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        """`http://127.0.0.1:port`, without a slash at the end."""
+        """`http://127.0.0.1:port`, without a trailing slash."""
         self._client = httpx.Client(base_url=url, timeout=LIMIT, trust_env=False)
 
     @property
@@ -49,11 +49,11 @@ class Gateway:
         return self._client.post("/graphql", json=body, headers=headers)
 
     def raw(self, body: bytes) -> httpx.Response:
-        """Send a body that need not be a GraphQL request."""
+        """Send a body, which need not be a GraphQL request."""
         return self._client.post("/graphql", content=body, headers={"Content-Type": "application/json"})
 
     def run(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> dict[str, Any]:
-        """Send a GraphQL request that is executed, and return its answer: `data`, and `errors` if there are."""
+        """Send a GraphQL request that is executed, and return its response: `data`, and `errors` if any."""
         response = self.post(query, variables, authorization=authorization)
         assert response.status_code == 200, response.text
         content: dict[str, Any] = response.json()
@@ -61,13 +61,13 @@ class Gateway:
         return content
 
     def data(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> Any:
-        """Send a GraphQL request that has to succeed, and return its `data`."""
+        """Send a GraphQL request that must succeed, and return its `data`."""
         content = self.run(query, variables, authorization=authorization)
         assert "errors" not in content, content
         return content["data"]
 
     def error(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> dict[str, Any]:
-        """Send a GraphQL request of one field that has to fail, and return its one error."""
+        """Send a GraphQL request whose only field must fail, and return its only error."""
         content = self.run(query, variables, authorization=authorization)
         assert content["data"] is not None
         assert set(content["data"].values()) == {None}
@@ -85,7 +85,7 @@ class Gateway:
 
 
 class GatewayProcess(Gateway):
-    """A gateway in a process of its own, whose log can be read."""
+    """A gateway in a process of its own, with a log to read."""
 
     def __init__(self, command: RunningCommand) -> None:
         super().__init__(command.url_before("/graphql"))
@@ -100,11 +100,11 @@ class GatewayProcess(Gateway):
         return resident(self.pid, figure)
 
     def log(self) -> str:
-        """Return what was printed and logged so far."""
+        """Return everything printed and logged so far."""
         return self.command.output
 
     def log_of(self, request_id: str) -> list[str]:
-        """Wait until a request's line has been logged, and return all lines of that request."""
+        """Wait until a request's access line is logged, and return all lines of that request."""
 
         def lines() -> list[str]:
             found = [line for line in self.log().splitlines() if line.endswith(f" request_id={request_id}")]
@@ -115,7 +115,7 @@ class GatewayProcess(Gateway):
 
 @contextmanager
 def running_gateway(upstream: str, **settings: object) -> Iterator[Gateway]:
-    """Run the gateway in this process in front of an upstream (a base URL without its path), with these settings."""
+    """Run the gateway in this process with these settings, in front of an upstream (a base URL without its path)."""
     merged = {"upstream_url": f"{upstream}/v1.0", "upstream_timeout": LIMIT, **settings}
     with serve_app(create_app(Settings.model_validate(merged))) as url, Gateway(url) as gateway:
         yield gateway
@@ -123,7 +123,7 @@ def running_gateway(upstream: str, **settings: object) -> Iterator[Gateway]:
 
 @contextmanager
 def gateway_process(*words: str, ulimit: str | None = None, **settings: Any) -> Iterator[GatewayProcess]:
-    """Run a command on a free port, with its own `ulimit`; settings are given as `UPSTREAM_URL=…`."""
+    """Run a command on a free port, optionally with its own `ulimit`. Settings are passed as `UPSTREAM_URL=…`."""
     variables = {f"GATEWAY_{name}": str(value) for name, value in settings.items()}
     with (
         started(*words, "--port", "0", variables=variables, sh=limited(ulimit)) as command,
@@ -134,7 +134,7 @@ def gateway_process(*words: str, ulimit: str | None = None, **settings: Any) -> 
 
 @contextmanager
 def gateway_before_sandbox(**settings: Any) -> Iterator[GatewayProcess]:
-    """Run `serve` in front of a sandbox of its own."""
+    """Run `serve` in front of its own sandbox."""
     with (
         closing(Store()) as store,
         serve_app(create_sandbox(store)) as upstream,

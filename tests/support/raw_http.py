@@ -12,14 +12,14 @@ from support.waiting import LIMIT
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer as it came, the names of its headers in lower case."""
+    """A response as it arrived, with its header names in lower case."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """Return a header's value, several joined by commas; None where there is none."""
+        """Return a header's value, with several joined by commas, or None if it is missing."""
         values = [value for found, value in self.headers if found == name]
         return ", ".join(values) if values else None
 
@@ -88,11 +88,11 @@ class RawConnection:
         self._socket.sendall(data)
 
     def end(self) -> None:
-        """Send the end of what is sent, and go on receiving."""
+        """Shut down sending, and keep receiving."""
         self._socket.shutdown(socket.SHUT_WR)
 
     def receive(self, *, head: bool = False) -> Answer:
-        """Read one answer, without a body when it is one to HEAD; raises ConnectionError when there is none."""
+        """Return the next response; one to HEAD (`head`) has no body. Raises ConnectionError if there is none."""
         ended = False
         while not (found := parse(self._buffer, head=head, ended=ended)):
             if ended:
@@ -112,7 +112,7 @@ class RawConnection:
         return self.receive()
 
     def is_closed(self) -> bool:
-        """Wait for the server's next word, and say whether it is that it has closed."""
+        """Wait until the server sends something or closes, and return whether it has closed."""
         try:
             return not self._buffer and not self._socket.recv(1)
         except ConnectionError:
@@ -137,11 +137,11 @@ class AsyncConnection:
         self._writer.write(data)
 
     def end(self) -> None:
-        """Send the end of what is sent, and go on receiving."""
+        """Shut down sending, and keep receiving."""
         self._writer.write_eof()
 
     async def receive(self, *, head: bool = False) -> Answer:
-        """Read one answer, without a body when it is one to HEAD; raises ConnectionError when there is none."""
+        """Return the next response; one to HEAD (`head`) has no body. Raises ConnectionError if there is none."""
         ended = False
         while not (found := parse(self._buffer, head=head, ended=ended)):
             if ended:
@@ -183,7 +183,7 @@ def request(
     content_type: bytes | None = b"application/json",
     version: bytes = b"1.1",
 ) -> bytes:
-    """Return the bytes of a request; a body has its length and, unless it is None, a content type."""
+    """Return the bytes of a request. A body gets its length and, unless it is None, a content type."""
     lines = [method + b" " + target + b" HTTP/" + version, b"Host: gateway.test"]
     if body is not None:
         lines.append(b"Content-Length: %d" % len(body))
@@ -193,5 +193,5 @@ def request(
 
 
 def chunked(*chunks: bytes) -> bytes:
-    """Return a body in chunked coding."""
+    """Return a chunked body."""
     return b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"

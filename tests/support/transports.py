@@ -1,4 +1,4 @@
-"""What tests need to drive an httpx transport directly."""
+"""Helpers for tests that drive an httpx transport directly."""
 
 import asyncio
 import ssl
@@ -13,7 +13,7 @@ from gateway.transport import Transport
 Run = Callable[[Coroutine[Any, Any, None]], None]
 
 LOOPS: dict[str, Run] = {"asyncio": asyncio.run}
-"""What runs a coroutine on each event loop there is."""
+"""Functions that run a coroutine, by the name of their event loop."""
 
 if sys.platform != "win32":
     import uvloop
@@ -21,7 +21,7 @@ if sys.platform != "win32":
     LOOPS["uvloop"] = uvloop.run
 
 GENEROUS = 30.0
-"""Seconds that nothing here takes, however busy the machine is."""
+"""Timeout in seconds, generous for a busy machine."""
 
 
 def new_transport(
@@ -41,7 +41,7 @@ def new_transport(
     )
 
 
-def request_to(  # noqa: PLR0913  (each has a use of its own)
+def request_to(  # noqa: PLR0913  (each one is used)
     url: str,
     *,
     method: str = "POST",
@@ -52,7 +52,7 @@ def request_to(  # noqa: PLR0913  (each has a use of its own)
     headers: dict[str, str] | None = None,
     **extensions: object,
 ) -> httpx.Request:
-    """Return a request as the gateway makes them, with `timeout` seconds for each phase, of which `read` can differ."""
+    """Return a request like the gateway's, with `timeout` seconds for each phase; `read` can differ."""
     origin = httpx.URL(url)
     fields = {"Host": origin.netloc.decode(), "Content-Length": str(len(body)), **(headers or {})}
     limits = {**dict.fromkeys(("pool", "connect", "write"), timeout), "read": timeout if read is None else read}

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 LIMIT = 60.0
-"""Seconds that nothing in the tests takes, however busy the machine is."""
+"""Seconds, generous for a busy machine."""
 
 T = TypeVar("T")
 
@@ -24,5 +24,5 @@ def wait_until(condition: Callable[[], T], what: str) -> T:
 async def until(condition: Callable[[], object]) -> None:
     """Do the same without blocking the event loop."""
     async with asyncio.timeout(LIMIT):
-        while not condition():  # noqa: ASYNC110  (conditions of threads and sockets have no event)
+        while not condition():  # noqa: ASYNC110  (threads and sockets have no event to await)
             await asyncio.sleep(0.005)
