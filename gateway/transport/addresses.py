@@ -32,7 +32,7 @@ class Addresses:
 
     async def find(self, host: str, port: int) -> list[AddressInfo]:
         """Return the host's addresses. Raises OSError, or ValueError for an invalid host name."""
-        found = await _look_up(host, port)
+        found = await look_up(host, port)
         known = self._memory.get((host, port))
         if known and known.until > asyncio.get_running_loop().time():
             found.sort(key=lambda info: (_key(info[4]) == known.bad) - (_key(info[4]) == known.good))
@@ -62,7 +62,8 @@ class Addresses:
         return memory
 
 
-async def _look_up(host: str, port: int) -> list[AddressInfo]:
+async def look_up(host: str, port: int) -> list[AddressInfo]:
+    """Ask the resolver for the host's addresses."""
     try:  # an IP address needs no thread
         return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
     except socket.gaierror:

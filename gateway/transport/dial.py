@@ -80,7 +80,7 @@ class Dialer:
             raise
         attempt.step = "ready"
         try:
-            await _require_silence(connection)
+            await require_silence(connection)
         except BaseException:
             connection.abort()
             disown(sock)
@@ -101,7 +101,7 @@ class _Attempt:
     peer: Any = None
 
 
-async def _require_silence(connection: Connection) -> None:
+async def require_silence(connection: Connection) -> None:
     """Raise DialError unless the connection is open and has received nothing that was not requested.
 
     Readable bytes may be TLS's own, such as session tickets; the event loop has to read them to find out.

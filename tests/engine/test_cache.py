@@ -5,10 +5,12 @@ import gc
 import tracemalloc
 
 import pytest
+from support.engine_runs import counted_runs
 from support.engine_schema import Calls, Outcomes, create_schema
 
 from gateway.engine import DocumentError, Engine
-from gateway.engine.cache import Cache
+from gateway.engine.cache import Cache, Key
+from gateway.engine.document import Document, Reader
 from gateway.engine.engine import MAX_CACHE
 
 SCHEMA = create_schema()
@@ -50,41 +52,80 @@ def test_a_flood_of_documents_seen_once_leaves_those_in_use() -> None:
     engine = Engine(SCHEMA)
     hot = engine.prepare("{ now }", None)
     engine.prepare("{ now }", None)
-    for number in range(1200):
-        engine.prepare(f"{{ a{number}: now }}", None)
+    seen = [engine.prepare(f"{{ a{number}: now }}", None) for number in range(1200)]
     assert engine.prepare("{ now }", None) is hot
-    assert len(engine._seen._values) == 500
-    assert len(engine._kept._values) == 1
+    assert engine.prepare("{ a700: now }", None) is seen[700]
+    assert engine.prepare("{ a699: now }", None) is not seen[699]
 
 
 def test_a_refused_document_is_read_once_and_refused_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    class CountingReader(Reader):
+        def read(self, text: str, operation_name: str | None) -> Document:
+            read.append(text)
+            return super().read(text, operation_name)
+
+    monkeypatch.setattr("gateway.engine.engine.Reader", CountingReader)
     engine = Engine(SCHEMA)
     refusals = []
     for _ in range(3):
         with pytest.raises(DocumentError) as caught:
             engine.prepare("{ nothing }", None)
         refusals.append(caught.value)
-        monkeypatch.setattr(engine, "_reader", None)
     assert refusals[0].errors == refusals[1].errors == refusals[2].errors
     assert refusals[1] is not refusals[2]
+    assert read == ["{ nothing }"]
 
 
 def test_a_plan_is_made_at_the_second_run() -> None:
     operation = Engine(SCHEMA).prepare("{ item(id: 1) { id } }", None)
-    plans = []
-    for _ in range(3):
-        asyncio.run(operation.execute(None, Calls(Outcomes())))
-        plans.append(operation._plan)
-    assert plans[0] is None
-    assert plans[1] is plans[2] is not None
+    counts = []
+    with counted_runs() as runs:
+        for _ in range(3):
+            asyncio.run(operation.execute(None, Calls(Outcomes())))
+            counts.append((runs.by_core, runs.plans))
+    assert counts == [(1, 0), (1, 1), (1, 1)]
 
 
 def test_an_operation_that_has_no_plan_runs_all_the_same() -> None:
     operation = Engine(SCHEMA).prepare("{ item(id: 1) { slow } }", None)
-    for _ in range(3):
-        result = asyncio.run(operation.execute(None, Calls(Outcomes())))
-        assert result.data == {"item": {"slow": "slow 1"}}
-    assert operation._plan is None
+    with counted_runs() as runs:
+        for _ in range(3):
+            result = asyncio.run(operation.execute(None, Calls(Outcomes())))
+            assert result.data == {"item": {"slow": "slow 1"}}
+    assert (runs.by_core, runs.plans) == (3, 0)
+
+
+class Sizes:
+    """What the engine's caches were told of the sizes of what they hold."""
+
+    def __init__(self) -> None:
+        self.caches: list[Cache[object]] = []
+        self.counted: dict[tuple[int, Key], int] = {}
+
+    def held(self) -> dict[Key, int]:
+        """Return the size of each entry that has not gone."""
+        return {key: size for (at, key), size in self.counted.items() if self.caches[at].get(key) is not None}
+
+
+@pytest.fixture
+def sizes(monkeypatch: pytest.MonkeyPatch) -> Sizes:
+    """Keep the sizes of the entries of those caches that engines make from now on."""
+    sizes = Sizes()
+
+    class Counting(Cache[object]):
+        def __init__(self, *, entries: int, size: int) -> None:
+            super().__init__(entries=entries, size=size)
+            self.number = len(sizes.caches)
+            sizes.caches.append(self)
+
+        def put(self, key: Key, value: object, size: int) -> None:
+            sizes.counted[self.number, key] = size
+            super().put(key, value, size)
+
+    monkeypatch.setattr("gateway.engine.engine.Cache", Counting)
+    return sizes
 
 
 CREATE = 'create(input: {id: 1, hot: true, text: {body: "x", labels: ["a", "b"]}, tags: []}) { id }'
@@ -103,7 +144,7 @@ DOCUMENTS = {
 
 
 @pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
-def test_what_is_kept_takes_no_more_than_it_is_counted_for(document: str) -> None:
+def test_what_is_kept_takes_no_more_than_it_is_counted_for(document: str, sizes: Sizes) -> None:
     engine = Engine(SCHEMA)
 
     def keep(number: int) -> None:
@@ -125,14 +166,12 @@ def test_what_is_kept_takes_no_more_than_it_is_counted_for(document: str) -> Non
         taken, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    caches = (engine._seen, engine._kept)
-    (entries,) = [cache._values for cache in caches if cache._values]
-    counted = sum(size for (text, _), (_, size) in entries.items() if not text.endswith("0"))
-    assert len(entries) == 9
-    assert taken <= counted
+    held = sizes.held()
+    assert len(held) == 9
+    assert taken <= sum(size for (text, _), size in held.items() if not text.endswith("0"))
 
 
-def test_what_is_too_long_is_refused_and_not_kept() -> None:
+def test_what_is_too_long_is_refused_and_not_kept(sizes: Sizes) -> None:
     engine = Engine(SCHEMA)
     for text, name, message in (
         ("query A { now }", "A" * 1_001, "operationName is too long: at most 1000 characters are allowed."),
@@ -142,16 +181,14 @@ def test_what_is_too_long_is_refused_and_not_kept() -> None:
             engine.prepare(text, name)
         (error,) = caught.value.errors
         assert error["message"] == message
-    assert not engine._seen._values
+    assert not sizes.counted
 
 
-def test_a_cache_of_documents_does_not_grow_beyond_its_bytes() -> None:
+def test_a_cache_of_documents_does_not_grow_beyond_its_bytes(sizes: Sizes) -> None:
     engine = Engine(SCHEMA)
     for number in range(200):
         with pytest.raises(DocumentError):
             engine.prepare("#" * 49_000, f"{number:01000}")
         with pytest.raises(DocumentError):
             engine.prepare("query (" + "$a: Int " * 480 + f") {{ now }} # {number}", None)
-    counted = sum(size for _, size in engine._seen._values.values())
-    assert counted == MAX_CACHE - engine._seen._room
-    assert 0.8 * MAX_CACHE < counted <= MAX_CACHE
+    assert 0.8 * MAX_CACHE < sum(sizes.held().values()) <= MAX_CACHE

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 
 import pytest
-from graphql import GraphQLError, GraphQLSchema, IntValueNode, NullValueNode
+from graphql import GraphQLError, IntValueNode, NullValueNode
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import mutations, queries
@@ -21,8 +21,10 @@ from support.engine_comparison import SCHEMA, compare
 from support.engine_schema import BetterItem, Color, Item, Outcomes, Page, Text
 
 from gateway.engine import DocumentError
+from gateway.engine.strawberry_internals import core_schema
 from gateway.errors import ErrorCode, GatewayError
 
+CORE = core_schema(SCHEMA)
 CASES = int(os.environ.get("ENGINE_CASES", "2000"))
 DERANDOMIZE = "ENGINE_CASES" not in os.environ
 SCALARS = {
@@ -174,8 +176,7 @@ def check(case: Case, seed: int, tally: Tally) -> None:
 )
 @given(seed=st.integers(0, 2**64))
 def test_generated_operations_answer_as_with_graphql_core(tally: Tally, seed: int) -> None:
-    core: GraphQLSchema = SCHEMA._schema
-    case = Generator(core, seeded(seed), wrong=0.5).case()
+    case = Generator(CORE, seeded(seed), wrong=0.5).case()
     try:
         check(case, seed, tally)
     except DocumentError as error:
@@ -196,7 +197,7 @@ def test_operations_of_hypothesis_graphql_answer_as_with_graphql_core(
     tally: Tally, data: st.DataObject, seed: int
 ) -> None:
     strategy = data.draw(st.sampled_from([(queries, "query"), (mutations, "mutation")]))
-    text = data.draw(strategy[0](SCHEMA._schema, custom_scalars=SCALARS))
+    text = data.draw(strategy[0](CORE, custom_scalars=SCALARS))
     try:
         check(Case(str(text), {}, strategy[1]), seed, tally)
     except DocumentError:

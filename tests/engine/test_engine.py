@@ -8,6 +8,7 @@ from typing import cast
 import pytest
 import strawberry
 from graphql import GraphQLError
+from support.engine_runs import counted_runs
 from support.engine_schema import Calls, Item, Outcomes, create_schema
 
 from gateway.engine import DocumentError, Engine, Limits, Operation, Result
@@ -239,10 +240,11 @@ def test_cancelling_an_operation_cancels_its_resolvers() -> None:
     started: set[str] = set()
 
     async def cancel(text: str, times: int, calls: set[str]) -> None:
+        operation = Engine(SCHEMA).prepare(text, None)
+        for _ in range(times - 1):
+            await operation.execute(None, Calls(Outcomes()))
         started.clear()
         cancelled.clear()
-        operation = Engine(SCHEMA).prepare(text, None)
-        operation._runs = times - 1
         task = asyncio.create_task(operation.execute(None, Calls(Waiting())))
         while started != calls:  # noqa: ASYNC110  # a few turns of the loop
             await asyncio.sleep(0)
@@ -279,7 +281,7 @@ def test_no_mutation_runs_twice_when_another_fails() -> None:
         for number, key in enumerate("abc", start=1):
             calls = Calls(Answers({f"update {number}": failure}))
             operation = Engine(SCHEMA).prepare(text, None)
-            operation._runs = 1
+            asyncio.run(operation.execute(None, Calls(Outcomes())))  # the next run has a plan
             result = asyncio.run(operation.execute(None, calls))
             assert calls.made == ["update 1", "update 2", "update 3"]
             assert [error["path"] for error in result.errors] in ([[key]], [[key, "id"]])
@@ -300,9 +302,10 @@ def test_an_operation_that_cannot_be_compiled_for_a_bug_runs_all_the_same(
 
 def compiled(text: str) -> bool:
     operation: Operation = Engine(SCHEMA).prepare(text, None)
-    operation._runs = 1
-    asyncio.run(operation.execute(None, Calls(Outcomes())))
-    return operation._plan is not None
+    with counted_runs() as runs:
+        for _ in range(2):
+            asyncio.run(operation.execute(None, Calls(Outcomes())))
+    return runs.plans > 0
 
 
 @pytest.mark.parametrize(

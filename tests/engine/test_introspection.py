@@ -12,10 +12,12 @@ from support.documents import Generator
 from support.engine_schema import Calls, Outcomes, create_schema
 
 from gateway.engine import DocumentError, Engine
+from gateway.engine.strawberry_internals import core_schema
 
 SCHEMA = create_schema()
+CORE = core_schema(SCHEMA)
 ENGINE = Engine(SCHEMA, introspection=False)
-NAMES = {name for name in SCHEMA._schema.type_map if not name.startswith("__")} - {
+NAMES = {name for name in CORE.type_map if not name.startswith("__")} - {
     "Boolean",
     "Float",
     "ID",
@@ -111,7 +113,7 @@ def test_suggestions_are_given_with_introspection() -> None:
 @settings(max_examples=300, deadline=None, database=None)
 @given(random=st.randoms(use_true_random=True), data=st.data())
 def test_generated_documents_with_typing_mistakes_learn_nothing(random: object, data: st.DataObject) -> None:
-    case = Generator(SCHEMA._schema, random, wrong=1.0).case()  # type: ignore[arg-type]
+    case = Generator(CORE, random, wrong=1.0).case()  # type: ignore[arg-type]
     names = sorted(set(re.findall(r"[A-Za-z]{3,}", case.text)))
     wrong = data.draw(st.sampled_from(names))
     text = re.sub(rf"\b{wrong}\b", wrong[:-1], case.text)

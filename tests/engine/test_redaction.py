@@ -12,9 +12,11 @@ from support.engine_schema import Calls, Outcomes, create_schema
 
 from gateway.engine import DocumentError, Engine
 from gateway.engine.redact import Redactor, SchemaNames
+from gateway.engine.strawberry_internals import core_schema
 
 SECRET = "SECRET"
 SCHEMA = create_schema()
+CORE = core_schema(SCHEMA)
 ENGINES = [Engine(SCHEMA), Engine(SCHEMA, introspection=False)]
 PLACES = [
     "{ item(id: %s, wrong: 1) { id } }",
@@ -181,7 +183,7 @@ def test_numbers_booleans_and_names_stay_in_messages(
 
 
 def test_a_short_string_does_not_tear_words_apart() -> None:
-    names = SchemaNames(SCHEMA._schema, introspection=True)
+    names = SchemaNames(CORE, introspection=True)
     redact = Redactor('{ a(b: "in") }', {"v": "hi"}, 100, names)
     assert redact("Invalid 'hi' in this 'which'") == "Invalid \"…\" in this 'which'"
 

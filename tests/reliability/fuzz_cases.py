@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from reliability.fuzz_wire import COLLECTION, Reply, post
 from support.documents import Generator
 
+from gateway.engine.strawberry_internals import core_schema
 from gateway.schema import create_schema
 
 SCHEMA = create_schema()
-CORE = SCHEMA._schema
+CORE = core_schema(SCHEMA)
 
 # What comes from anywhere
 

@@ -2,6 +2,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,10 +32,25 @@ def test_a_database_in_memory_is_gone_with_its_store() -> None:
         assert store.get("mine") is None
 
 
-def test_a_file_is_synced_at_each_commit(tmp_path: Path) -> None:
-    with closing(Store(tmp_path / "sandbox.db")) as store:
-        assert store._value("PRAGMA journal_mode") == b"wal"
-        assert store._value("PRAGMA synchronous") == 2  # FULL
+@pytest.fixture
+def opened(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
+    """Return the connections that stores open from now on."""
+    connections: list[sqlite3.Connection] = []
+    connect = sqlite3.connect
+
+    def keeping(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        connections.append(connect(*arguments, **options))
+        return connections[-1]
+
+    monkeypatch.setattr(sqlite3, "connect", keeping)
+    return connections
+
+
+def test_a_file_is_synced_at_each_commit(tmp_path: Path, opened: list[sqlite3.Connection]) -> None:
+    with closing(Store(tmp_path / "sandbox.db")):
+        (connection,) = opened
+        assert connection.execute("PRAGMA journal_mode").fetchone() == (b"wal",)
+        assert connection.execute("PRAGMA synchronous").fetchone() == (2,)  # FULL
 
 
 def test_two_processes_can_share_a_file(tmp_path: Path) -> None:
@@ -94,9 +110,9 @@ def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         Store(tmp_path / "missing" / "sandbox.db")
 
 
-def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path) -> None:
+def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, opened: list[sqlite3.Connection]) -> None:
     with closing(Store(tmp_path / "data.db")) as store:
-        store._connection.execute("PRAGMA max_page_count = 1")  # the pages that there are stay
+        opened[0].execute("PRAGMA max_page_count = 1")  # the pages that there are stay
         before = store.page(0, 1000)
         with pytest.raises(StoreError, match="cannot write"):
             store.insert(InvitationV2(id="new", inviter="a" * 1_000_000))

@@ -2,17 +2,17 @@
 
 import asyncio
 import re
-from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
+from unittest.mock import patch
 
 from graphql import GraphQLError
 from support.documents import Case
+from support.engine_runs import counted_runs
 from support.engine_schema import Calls, Outcomes, create_schema
 
 from gateway.engine import Engine, Limits
-from gateway.engine.operation import Runner
 
 T = TypeVar("T")
 LIMITS = Limits(errors=1000, aliases=1000, root_fields=1000, fields=10000)
@@ -31,21 +31,14 @@ class Comparison:
 class Unmasked:
     """Replaces the engine's formatter: shows messages unchanged."""
 
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
     def field_errors(self, errors: list[GraphQLError], *_: object, **__: object) -> list[dict[str, object]]:
         return [formatted(error) for error in errors]
 
     def request_errors(self, errors: list[GraphQLError], *_: object) -> list[dict[str, object]]:
         return [formatted(error) for error in errors]
-
-
-class CountingRunner(Runner):
-    """Counts the calls of graphql-core."""
-
-    runs: Counter[str]
-
-    async def run(self, *arguments: object) -> object:  # type: ignore[override]  # any arguments
-        self.runs["runs"] += 1
-        return await super().run(*arguments)  # type: ignore[arg-type]
 
 
 def formatted(error: GraphQLError) -> dict[str, object]:
@@ -54,17 +47,13 @@ def formatted(error: GraphQLError) -> dict[str, object]:
 
 def compare(case: Case, outcomes: Callable[[], Outcomes]) -> Comparison:
     """Run a case both ways, and require equal data, errors and resolver calls. Raises DocumentError."""
-    engine = Engine(SCHEMA, limits=LIMITS)
-    runner = engine._runner
-    counting = object.__new__(CountingRunner)
-    for name in Runner.__slots__:
-        object.__setattr__(counting, name, Unmasked() if name == "formatter" else getattr(runner, name))
-    object.__setattr__(counting, "runs", Counter())
-    engine._runner = counting
+    with patch("gateway.engine.engine.Formatter", Unmasked):
+        engine = Engine(SCHEMA, limits=LIMITS)
     operation = engine.prepare(case.text, None)
-    operation._runs = 1
+    asyncio.run(settled(operation.execute(case.variables, Calls(outcomes()))))  # a plan is made by the second run
     calls, expected_calls = Calls(outcomes()), Calls(outcomes())
-    result = asyncio.run(settled(operation.execute(case.variables, calls)))
+    with counted_runs() as runs:
+        result = asyncio.run(settled(operation.execute(case.variables, calls)))
     expected = asyncio.run(settled(SCHEMA.execute(case.text, case.variables, expected_calls)))
     errors = [formatted(error) for error in expected.errors or []]
     assert shown(result.data) == shown(expected.data)
@@ -75,8 +64,7 @@ def compare(case: Case, outcomes: Callable[[], Outcomes]) -> Comparison:
     else:
         assert list(map(shown, result.errors)) == list(map(shown, errors))
         assert calls.made == expected_calls.made
-    compiled = operation._plan is not None
-    return Comparison(compiled, compiled and counting.runs["runs"] > 0, errors)
+    return Comparison(runs.plans > 0, runs.plans > 0 and runs.by_core > 0, errors)
 
 
 def shown(value: object) -> str:

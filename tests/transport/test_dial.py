@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from aiohappyeyeballs import start_connection
 from support.certificates import Certificates
 from support.connect_proxy import connect_proxy
 from support.processes import open_sockets
@@ -76,7 +77,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
             (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", (address, port)) for address in known[host]
         ]
 
-    monkeypatch.setattr(addresses, "_look_up", look_up)
+    monkeypatch.setattr(addresses, "look_up", look_up)
     return known
 
 
@@ -89,17 +90,21 @@ async def post(transport: Transport, url: str, seconds: float = GENEROUS) -> int
 
 @every_loop
 def test_a_name_with_a_dead_address_is_reached_by_another_and_what_worked_is_tried_first(
-    run: Run, names: dict[str, list[str]]
+    run: Run, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    starts: list[str] = []
+    first: list[str] = []
+
+    async def start(found: list[Any], **options: Any) -> socket.socket:
+        first.append(found[0][4][0])
+        return await start_connection(found, **options)
+
+    monkeypatch.setattr(dial, "start_connection", start)
 
     async def main() -> None:
         sockets = open_sockets()
         async with new_transport() as transport:
             url = f"http://api.test:{upstream.port}"
             assert await post(transport, url) == 201
-            # Now first in the list: nothing has to be waited for.
-            starts.extend(info[4][0] for info in await transport._dialer._addresses.find("api.test", upstream.port))
             for _ in range(3):
                 assert await post(transport, url) == 201
         await until(lambda: transport.connections == CLEAN)
@@ -110,7 +115,7 @@ def test_a_name_with_a_dead_address_is_reached_by_another_and_what_worked_is_tri
         names["api.test"] = ["127.0.0.2", "127.0.0.1"]
         run(main())
     assert len(upstream.requests) == 4
-    assert starts == ["127.0.0.1", "127.0.0.2"]
+    assert first == ["127.0.0.2", "127.0.0.1", "127.0.0.1", "127.0.0.1"]
 
 
 @every_loop
@@ -203,14 +208,19 @@ def test_races_that_are_cancelled_or_lost_leave_no_sockets_behind(run: Run, name
     assert len(upstream.requests) == 10
 
 
-def test_what_is_remembered_of_addresses_is_bounded() -> None:
+def test_what_is_remembered_of_addresses_is_bounded(names: dict[str, list[str]]) -> None:
+    hosts = [f"{number}.test" for number in range(10 * MAX_HOSTS)]
+    names |= {host: ["127.0.0.1", "127.0.0.2"] for host in hosts}
+
     async def main() -> None:
         memory = Addresses()
-        for number in range(10 * MAX_HOSTS):
-            found = await memory.find("127.0.0.1", number)
-            memory.worked(f"{number}.test", number, found, ("127.0.0.2", number))
-            memory.failed(f"{number}.test", number, ("127.0.0.2", number))
-        assert len(memory._memory) == MAX_HOSTS
+        for number, host in enumerate(hosts):
+            if number % 2:
+                memory.worked(host, 80, await memory.find(host, 80), ("127.0.0.2", 80))
+            else:
+                memory.failed(host, 80, ("127.0.0.1", 80))
+        others_first = [host for host in hosts if (await memory.find(host, 80))[0][4][0] == "127.0.0.2"]
+        assert others_first == hosts[-MAX_HOSTS:]
 
     asyncio.run(main())
 
@@ -304,7 +314,7 @@ def test_a_server_that_speaks_before_it_is_asked_is_sent_nothing(
 
     async def main() -> None:
         # Connecting takes until the server has spoken. Without TLS, the loop has not seen it: the kernel has.
-        original = dial._require_silence
+        original = dial.require_silence
 
         async def slowly(connection: Connection) -> None:
             if secure:
@@ -313,7 +323,7 @@ def test_a_server_that_speaks_before_it_is_asked_is_sent_nothing(
             await original(connection)
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(dial, "_require_silence", slowly)
+            patch.setattr(dial, "require_silence", slowly)
             async with new_transport(tls=certificates.client) as transport:
                 with pytest.raises(httpx.ConnectError):
                     await post(transport, f"http{'s' * secure}://localhost:{upstream.port}")
