@@ -274,7 +274,7 @@ def test_the_log_says_that_there_is_no_authority_to_trust(
     with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         line = logged(caplog, asyncio.run, lambda: new_transport(tls=context), f"https://localhost:{upstream.port}")
-    assert "no certificate authority is loaded" in line
+    assert "no certificate authorities are loaded" in line
 
 
 def test_a_flood_of_failures_does_not_fill_the_log(
