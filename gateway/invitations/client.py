@@ -75,7 +75,7 @@ class CallerClient:
     async def update(self, id: str, changes: InvitationV2Body) -> InvitationV2:
         """Update an invitation (`PATCH`) and return it. Members missing from `changes` stay as they are."""
         deadline = self._deadline()
-        segment = _path_segment(id)
+        segment = path_segment(id)
         if segment is None:
             self._caller.headers()  # a missing token is reported first
             raise unaddressable()
@@ -96,7 +96,7 @@ class CallerClient:
 
     async def get(self, id: str) -> InvitationV2 | None:
         """Return an invitation (`GET`), or None if it does not exist."""
-        segment = _path_segment(id)
+        segment = path_segment(id)
         if segment is None:
             self._caller.headers()
             return None
@@ -144,7 +144,7 @@ def _invitation(answer: Answer, id: str) -> InvitationV2:
     return found
 
 
-def _path_segment(id: str) -> str | None:
+def path_segment(id: str) -> str | None:
     """Return the id percent-encoded for a path, or None if it cannot be a path segment even then.
 
     URL libraries treat `.` and `..` as path steps however they are encoded (WHATWG URL, section 4.1).

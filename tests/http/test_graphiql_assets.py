@@ -15,7 +15,7 @@ from starlette.routing import Route
 from support.requirements import need
 from support.servers import serve_app
 
-from gateway.http.graphiql import GraphiQL, _version
+from gateway.http.graphiql import GraphiQL, version
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
@@ -222,7 +222,7 @@ def test_a_gateway_without_the_assets_says_how_to_get_them(
 
     with serve_app(app(upstream="https://graph.microsoft.com/v1.0", sandbox=False)) as url:
         page = httpx.get(f"{url}/graphql", trust_env=False)
-        script = httpx.get(f"{url}/graphiql/{_version()}/graphiql.js", trust_env=False)
+        script = httpx.get(f"{url}/graphiql/{version()}/graphiql.js", trust_env=False)
 
     assert page.status_code == 503
     assert len(page.text.splitlines()) == 1

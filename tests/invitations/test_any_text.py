@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gateway.invitations import INT64_MAX, INT64_MIN, Position, parse_int64
-from gateway.invitations.client import _path_segment
+from gateway.invitations.client import path_segment
 from gateway.invitations.failures import answered
 from gateway.invitations.graph_error import read_graph_error
 from gateway.invitations.model import InvitationPage, InvitationV2, decode_invitation, decode_page
@@ -85,7 +85,7 @@ def test_what_is_read_as_an_integer_is_its_canonical_text(text: str) -> None:
 @example("%2e%2E")
 @example("a/../b")
 def test_an_id_is_one_segment_of_a_path_or_none(id: str) -> None:
-    segment = _path_segment(id)
+    segment = path_segment(id)
     if segment is None:
         assert id in ("", ".", "..")
         return

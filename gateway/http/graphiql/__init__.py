@@ -60,7 +60,7 @@ class GraphiQL:
     """
 
     def __init__(self, *, upstream: str, sandbox: bool) -> None:
-        self._version = _version()
+        self._version = version()
         self._built = _BUILT if (_ASSETS / "manifest.json").is_file() else frozenset[str]()
         header = _SANDBOX if sandbox else _UPSTREAM.substitute(upstream=escape(_shown(upstream)))
         self._html = Template((_HERE / "page.html").read_text(encoding="utf-8")).substitute(
@@ -120,7 +120,7 @@ def _shown(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _version() -> str:
+def version() -> str:
     """Return the version in the assets' path: a digest of our own files and the build's manifest."""
     files = [*(_HERE / name for name in sorted(_OURS)), _ASSETS / "manifest.json"]
     content = b"".join(file.read_bytes() for file in files if file.is_file())
