@@ -4,10 +4,11 @@ import asyncio
 
 import httpx
 import pytest
-from support.gateway import LIMIT, TOKEN, running_gateway
+from support.gateway import TOKEN, running_gateway
 from support.invitations_upstream import InvitationsUpstream, always
 from support.operations import OBJECTS, Operation
 from support.scripted_upstream import ScriptedUpstream, answer, answering
+from support.waiting import LIMIT
 
 from gateway.errors import ErrorCode
 from gateway.invitations import Caller, InvitationsClient, InvitationsError

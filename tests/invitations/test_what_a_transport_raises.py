@@ -4,7 +4,8 @@ import asyncio
 
 import httpx
 import pytest
-from support.gateway import LIMIT, TOKEN
+from support.gateway import TOKEN
+from support.waiting import LIMIT
 
 from gateway.errors import ErrorCode, Outcome
 from gateway.invitations import Caller, InvitationsClient, InvitationsError, InvitationV2Body

@@ -7,11 +7,11 @@ from pathlib import Path
 import httpx
 import pytest
 from support.certificates import self_signed
-from support.gateway import LIMIT, TOKEN, running_gateway
+from support.gateway import TOKEN, running_gateway
 from support.operations import OPERATIONS, Operation
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
-from support.transports import until
 from support.upstream_faults import HANGING
+from support.waiting import LIMIT, until
 
 from gateway.errors import ErrorCode, Outcome
 from gateway.invitations import Caller, InvitationsClient, InvitationsError, InvitationV2Body

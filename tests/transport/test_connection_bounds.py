@@ -8,8 +8,9 @@ import weakref
 import httpx
 import pytest
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
-from support.transports import LOOPS, Run, request_to, until
+from support.transports import LOOPS, Run, request_to
 from support.upstream_faults import HANGING
+from support.waiting import until
 
 from gateway.transport import Response, ResponseTooLarge, Transport
 from gateway.transport.connection import Connection

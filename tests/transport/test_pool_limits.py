@@ -6,8 +6,9 @@ import threading
 import httpx
 import pytest
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
-from support.transports import GENEROUS, LOOPS, Run, request_to, until
+from support.transports import GENEROUS, LOOPS, Run, request_to
 from support.upstream_faults import HANGING
+from support.waiting import until
 
 from gateway.transport import Transport
 

@@ -6,7 +6,8 @@ import threading
 import httpx
 import pytest
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
-from support.transports import GENEROUS, LOOPS, Run, request_to, until
+from support.transports import GENEROUS, LOOPS, Run, request_to
+from support.waiting import until
 
 from gateway.transport import Transport
 from gateway.transport.patience import Within
@@ -109,7 +110,7 @@ def test_a_waiter_that_is_cancelled_together_with_the_one_before_it_is_passed_ov
 @every_loop
 def test_a_waiter_whose_turn_comes_as_its_time_ends_is_served(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     ending: list[asyncio.Task[httpx.Response]] = []
-    look = Within._look
+    look = Within._look  # noqa: SLF001  (only there can the turn come between the end of the time and its last look)
 
     def look_last(within: Within, turns: int) -> None:
         if not turns:
