@@ -2,9 +2,6 @@
 
 import gzip
 import json
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +11,7 @@ from support.gateway import Gateway, running_gateway
 from support.invitations_upstream import InvitationsUpstream, always, replying
 from support.operations import CREATE, GET, LIST, MUTATIONS, OBJECTS, OPERATIONS, UPDATE, Operation
 from support.scripted_upstream import Script, ScriptedUpstream, answer
+from support.servers import refusing_url
 from support.upstream_faults import HANGING, LOST, NOT_HTTP, dripping
 
 INVITATION = {"id": "1", "inviter": "a"}
@@ -33,13 +31,6 @@ def assert_failed(
     return extensions
 
 
-@contextmanager
-def closed_port() -> Iterator[str]:
-    with socket.socket() as bound_but_not_listening:
-        bound_but_not_listening.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{bound_but_not_listening.getsockname()[1]}"
-
-
 def assert_never_connected(upstream_url: str) -> None:
     with running_gateway(upstream_url) as gateway:
         for operation in OPERATIONS.values():
@@ -47,7 +38,7 @@ def assert_never_connected(upstream_url: str) -> None:
 
 
 def test_without_a_connection_the_upstream_is_unavailable_and_nothing_was_applied() -> None:
-    with closed_port() as url:
+    with refusing_url() as url:
         assert_never_connected(url)
 
 

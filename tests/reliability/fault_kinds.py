@@ -10,6 +10,7 @@ from pathlib import Path
 from support.certificates import self_signed
 from support.operations import Operation
 from support.scripted_upstream import Script, ScriptedUpstream, UpstreamConnection, answer
+from support.servers import refusing_url
 from support.upstream_faults import FAULTS, HANGING, LOST, NOT_HTTP, sending
 
 INVITATION = b'{"id": "1", "value": []}'
@@ -166,8 +167,7 @@ def lanes(folder: Path, other: ScriptedUpstream) -> Iterator[list[Lane]]:
     with ExitStack() as stack:
         up = [stack.enter_context(ScriptedUpstream(WORKING)) for _ in range(4)]
         over_tls = [f"https://127.0.0.1:{upstream.port}" for upstream in up]
-        refusing = stack.enter_context(socket.socket())
-        refusing.bind(("127.0.0.1", 0))
+        refusing = stack.enter_context(refusing_url())
         full = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
         stack.enter_context(socket.create_connection(full.getsockname()))
         yield [
@@ -175,7 +175,7 @@ def lanes(folder: Path, other: ScriptedUpstream) -> Iterator[list[Lane]]:
             Lane("TLS", over_tls[1], PATIENT, secure, up[1], tls, variables),
             Lane("TCP, slow", up[2].url, HASTY, hanging(), up[2]),
             Lane("TLS, slow", over_tls[3], HASTY, [*hanging(), *slow], up[3], tls, variables),
-            Lane("refusing", _url(refusing), PATIENT, [_unsent("a refused connection", UNAVAILABLE)]),
+            Lane("refusing", refusing, PATIENT, [_unsent("a refused connection", UNAVAILABLE)]),
             Lane("full", _url(full), HASTY, [_unsent("a connection that is not accepted", TIMEOUT)]),
             Lane("no name", "https://api.invalid", PATIENT, [_unsent("a name that does not exist", UNAVAILABLE)]),
         ]

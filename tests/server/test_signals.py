@@ -16,11 +16,12 @@ from support.waiting import LIMIT, wait_until
 
 
 @pytest.fixture(autouse=True)
-def _sighup_is_not_ignored() -> Iterator[None]:
-    # Whoever started the tests may ignore it, as nohup does, and the gateways would inherit that.
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+def _no_signal_is_ignored() -> Iterator[None]:
+    # nohup ignores SIGHUP, and a shell SIGQUIT for what it starts with `&`; the gateways would inherit that.
+    before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGQUIT)}
     yield
-    signal.signal(signal.SIGHUP, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.mark.parametrize("group", [False, True], ids=["parent", "group"])

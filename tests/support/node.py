@@ -47,8 +47,11 @@ def installed(folder: Path) -> Path:
             for file in manifest:
                 shutil.copy(file, unfinished)
             _install(unfinished)
-            if not target.is_dir():  # another run may have been faster
+            try:
                 unfinished.rename(target)
+            except OSError:  # Another process may have been faster.
+                if not target.is_dir():
+                    raise
     return target / "node_modules"
 
 

@@ -1,6 +1,7 @@
 """Real servers for tests: an ASGI app on a free port of 127.0.0.1."""
 
 import asyncio
+import secrets
 import socket
 import threading
 from collections.abc import Iterator
@@ -47,8 +48,18 @@ def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> Non
         raise RuntimeError("the server did not start: did the app's lifespan fail?")
 
 
+@contextmanager
+def refusing_url() -> Iterator[str]:
+    """Hold a port that refuses connections: it is bound, but nothing listens."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
 def free_port() -> int:
-    """Return a port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port of 127.0.0.1 to listen on, for programs that cannot choose one themselves."""
+    while True:
+        # Linux picks ports from 32768 on for connections and for listeners that ask for any port.
+        port = 20_000 + secrets.randbelow(10_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

@@ -35,11 +35,6 @@ def dripping(data: bytes, *, every: float) -> Script:
     return sending(*(data[i : i + 1] for i in range(len(data))), pause=every)
 
 
-def dying_while_idle(then: Callable[[UpstreamConnection], None]) -> Script:
-    """Return a script that answers a connection's first request as if to keep it alive, then ends it."""
-    return sending_then(then, answer())
-
-
 def _endless(connection: UpstreamConnection) -> None:
     connection.read_request()
     connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n")

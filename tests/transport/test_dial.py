@@ -20,7 +20,7 @@ from support.connect_proxy import connect_proxy
 from support.processes import open_sockets
 from support.requirements import need
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
-from support.servers import free_port
+from support.servers import refusing_url
 from support.transports import GENEROUS, LOOPS, Run, new_transport, request_to
 from support.waiting import until
 
@@ -249,7 +249,8 @@ def test_the_log_says_why_no_connection_was_made(
         return logged(caplog, run, lambda: new_transport(tls=tls, proxy=proxy), url)
 
     assert line("http://api.invalid").startswith("no_connection=dns step=name host=api.invalid port=80 detail=")
-    assert line(f"http://127.0.0.1:{free_port()}").startswith("no_connection=refused step=tcp host=127.0.0.1 port=")
+    with refusing_url() as refused:
+        assert line(refused).startswith("no_connection=refused step=tcp host=127.0.0.1 port=")
     with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
         self_made = line(f"https://localhost:{upstream.port}")
         assert re.search(r'^no_connection=tls step=tls .* detail="verify code 18: self.signed certificate', self_made)
@@ -280,9 +281,7 @@ def test_the_log_says_that_there_is_no_authority_to_trust(
 def test_a_flood_of_failures_does_not_fill_the_log(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = f"http://127.0.0.1:{free_port()}"
-
-    async def main() -> None:
+    async def main(url: str) -> None:
         async with new_transport() as transport:
             for _ in range(50):
                 with pytest.raises(httpx.ConnectError):
@@ -293,7 +292,8 @@ def test_a_flood_of_failures_does_not_fill_the_log(
             with pytest.raises(httpx.ConnectError):
                 await post(transport, url)
 
-    asyncio.run(main())
+    with refusing_url() as url:
+        asyncio.run(main(url))
     kinds = [record.getMessage().split()[0] for record in caplog.records]
     assert kinds == ["no_connection=refused", "no_connection=dns", "no_connection=refused"]
     assert caplog.records[-1].getMessage().endswith("unlogged=49")

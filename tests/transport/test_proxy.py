@@ -1,7 +1,6 @@
 """The transport through a proxy, over TLS as to Microsoft Graph, says the same as the one without."""
 
 import asyncio
-import socket
 from collections.abc import Iterator
 
 import httpx
@@ -9,6 +8,7 @@ import pytest
 from support.certificates import Certificates
 from support.connect_proxy import connect_proxy
 from support.scripted_upstream import Script, ScriptedUpstream, answer, answering
+from support.servers import refusing_url
 from support.transports import LOOPS, Run, new_transport, request_to
 from support.upstream_faults import FAULTS, HANGING, LOST, dripping
 from support.waiting import until
@@ -137,9 +137,8 @@ def test_a_proxy_that_hangs_says_not_sent(certificates: Certificates) -> None:
 
 
 def test_a_proxy_that_cannot_be_reached_says_not_sent(certificates: Certificates) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    outcome = sent(f"http://127.0.0.1:{port}", certificates, request_to("https://127.0.0.1:1"))
+    with refusing_url() as url:
+        outcome = sent(url, certificates, request_to("https://127.0.0.1:1"))
     assert type(outcome) is httpx.ConnectError
 
 

@@ -16,6 +16,7 @@ from support.certificates import Certificates
 from support.processes import open_sockets
 from support.requirements import need
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
+from support.servers import refusing_url
 from support.transports import GENEROUS, LOOPS, Run, request_to
 from support.upstream_faults import FAULTS, HANGING, LOST, NOT_HTTP, sending_then
 from support.waiting import until
@@ -88,9 +89,8 @@ def test_an_exception_that_says_not_sent_is_never_raised_once_the_upstream_has_r
 
 @both
 def test_a_refused_connection_says_not_sent(make: Callable[[], httpx.AsyncBaseTransport]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    assert type(error_of(make, request_to(f"http://127.0.0.1:{port}"))) is httpx.ConnectError
+    with refusing_url() as url:
+        assert type(error_of(make, request_to(url))) is httpx.ConnectError
 
 
 @both
@@ -331,7 +331,5 @@ def test_a_thousand_faults_in_a_row_leave_nothing_behind(run: Run) -> None:
         gc.collect()
         assert sum(isinstance(thing, Connection) for thing in gc.get_objects()) < 5  # uvloop keeps the last one
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        refused = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    with ScriptedUpstream(script) as upstream:
+    with refusing_url() as refused, ScriptedUpstream(script) as upstream:
         run(main())
