@@ -7,6 +7,12 @@ from support.invitations_upstream import InvitationsUpstream
 from support.waiting import LIMIT
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Run a single file in this process, where print and debuggers work; use all cores for more."""
+    files = {argument.partition("::")[0] for argument in config.args}
+    return 0 if len(files) == 1 and files.pop().endswith(".py") else None
+
+
 @pytest.fixture(scope="session")
 def gateway() -> Iterator[GatewayProcess]:
     """Run `invitations-gateway serve` with its default settings, in front of a sandbox."""

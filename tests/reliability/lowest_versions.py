@@ -19,7 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 TESTS = ("tests/engine/test_engine.py", "tests/invitations", "tests/schema", "tests/http/test_refusals.py", "tests/cli")
-TOOLS = ("pytest", "hypothesis", "mypy")
+TOOLS = ("pytest", "pytest-xdist", "hypothesis", "mypy")
 
 
 def project() -> dict[str, Any]:
