@@ -3,10 +3,13 @@
 from importlib.metadata import entry_points, version
 from pathlib import Path
 
+import pytest
 from support.commands import run_command
 from support.requirements import need
 
 import gateway
+
+pytestmark = pytest.mark.quick
 
 CHECKOUT = Path(__file__).parents[1]
 

@@ -6,6 +6,8 @@ import pytest
 
 from gateway.settings import Settings, SettingsError, load_settings, unknown_variables
 
+pytestmark = pytest.mark.quick
+
 SECRET = "5ecret"
 
 

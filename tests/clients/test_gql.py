@@ -18,6 +18,8 @@ from support.waiting import LIMIT
 
 from gateway.sandbox.seed import invitations as seeded_invitations
 
+pytestmark = pytest.mark.quick
+
 AUTHORIZATION = {"Authorization": "Bearer token-of-the-test"}
 TRANSPORTS: dict[str, Callable[[str], Any]] = {
     "httpx": lambda url: HTTPXTransport(url, headers=AUTHORIZATION, timeout=LIMIT, trust_env=False),

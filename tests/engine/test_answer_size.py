@@ -12,6 +12,8 @@ from gateway.engine.result import Result
 from gateway.engine.size import is_larger, multiplies
 from gateway.errors import ErrorCode, GatewayError, Outcome
 
+pytestmark = pytest.mark.quick
+
 ENGINE = Engine(create_schema(), limits=Limits(answer_bytes=10_000))
 MESSAGE = (
     "The response is too large: at most 10000 bytes are allowed. "

@@ -14,6 +14,8 @@ from support.engine_schema import Calls, Item, Outcomes, create_schema
 from gateway.engine import DocumentError, Engine, Limits, Operation, Result
 from gateway.errors import ErrorCode, GatewayError
 
+pytestmark = pytest.mark.quick
+
 SCHEMA = create_schema()
 ITEM = "query($id: ID!) { item(id: $id) { id created title } }"
 TRICKY = "SECRET of the upstream"

@@ -14,6 +14,8 @@ from support.engine_schema import Calls, Outcomes, create_schema
 from gateway.engine import DocumentError, Engine
 from gateway.engine.strawberry_internals import core_schema
 
+pytestmark = pytest.mark.quick
+
 SCHEMA = create_schema()
 CORE = core_schema(SCHEMA)
 ENGINE = Engine(SCHEMA, introspection=False)

@@ -9,6 +9,8 @@ from support.engine_schema import Calls, Outcomes, create_schema
 
 from gateway.engine import DocumentError, Engine, Limits
 
+pytestmark = pytest.mark.quick
+
 SCHEMA = create_schema()
 RELATED = "{ items { related { related { id } } } }"
 

@@ -7,6 +7,8 @@ import pytest
 from gateway.engine import DocumentError, Engine
 from gateway.schema import create_schema
 
+pytestmark = pytest.mark.quick
+
 ENGINE = Engine(create_schema())
 OTHERS = 'inviter: "a", invitee: "b", message: {}'
 PLACES = {

@@ -8,6 +8,8 @@ from support.engine_schema import Calls, Item, Outcomes, create_schema
 from gateway.engine import Engine
 from gateway.errors import ErrorCode, GatewayError, Outcome
 
+pytestmark = pytest.mark.quick
+
 ENGINE = Engine(create_schema())
 
 

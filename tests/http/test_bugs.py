@@ -16,6 +16,8 @@ from gateway.engine import Engine
 from gateway.http import GraphQLEndpoint
 from gateway.schema import create_schema
 
+pytestmark = pytest.mark.quick
+
 SECRET = "Jane-Doe-4711"
 
 

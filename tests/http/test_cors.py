@@ -6,6 +6,8 @@ import httpx
 import pytest
 from support.gateway import GatewayProcess, gateway_before_sandbox
 
+pytestmark = pytest.mark.quick
+
 PAGE = "https://app.example.com"
 LOCAL = [
     "http://localhost:3000",

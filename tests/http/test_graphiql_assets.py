@@ -17,6 +17,8 @@ from support.servers import serve_app
 
 from gateway.http.graphiql import GraphiQL, version
 
+pytestmark = pytest.mark.quick
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "font-src 'self' data:; connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; "

@@ -11,6 +11,8 @@ from gateway.engine import Result
 from gateway.http.accept import MAX_READ, best_coding
 from gateway.http.response import answer
 
+pytestmark = pytest.mark.quick
+
 JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"

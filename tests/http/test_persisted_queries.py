@@ -7,6 +7,8 @@ import httpx
 import pytest
 from support.gateway import GatewayProcess
 
+pytestmark = pytest.mark.quick
+
 GRAPHQL = "application/graphql-response+json"
 QUERY = "query Who { __typename }"
 EXTENSIONS = {"persistedQuery": {"version": 1, "sha256Hash": hashlib.sha256(QUERY.encode()).hexdigest()}}

@@ -8,6 +8,8 @@ from support.gateway import GatewayProcess
 from support.invitations_upstream import InvitationsUpstream
 from support.raw_http import Answer, RawConnection, chunked, request
 
+pytestmark = pytest.mark.quick
+
 TYPENAME = b'{"query":"{ __typename }"}'
 INVITATION = "query ($id: ID!) { invitation(id: $id) { id } }"
 CREATE = 'mutation { createInvitation(input: {inviter: "a", invitee: "b", message: {}, %s}) { id } }'

@@ -10,6 +10,8 @@ from support.gateway import Gateway, GatewayProcess, running_gateway
 from support.invitations_upstream import InvitationsUpstream
 from support.raw_http import RawConnection, request
 
+pytestmark = pytest.mark.quick
+
 CREATE = "mutation M ($v: CreateInvitationInput!) { createInvitation(input: $v) { id } }"
 CHAIN = " ".join(f"a{n}: createInvitation(input: $v) {{ id }}" for n in range(21))
 

@@ -1,8 +1,11 @@
 """A document of many mutations: each failure is told with its own outcome."""
 
+import pytest
 from support.gateway import Gateway
 from support.invitations_upstream import InvitationsUpstream, json_answer, replying
 from support.scripted_upstream import answer
+
+pytestmark = pytest.mark.quick
 
 CREATE = 'createInvitation(input: {inviter: "a", invitee: "b", message: {}}) { id }'
 

@@ -16,6 +16,8 @@ from gateway import sandbox
 from gateway.invitations.model import InvitationPage
 from gateway.invitations.paging import Position, slice_page
 
+pytestmark = pytest.mark.quick
+
 COLLECTION = "/v1.0/linkedIn/invitations"
 QUERY = """query ($first: Int, $after: String) { invitations(first: $first, after: $after) {
   nodes { id } edges { cursor node { id } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor } } }"""

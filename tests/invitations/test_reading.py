@@ -9,6 +9,8 @@ from support.invitations_upstream import InvitationsUpstream, Reply, Request, al
 from support.scripted_upstream import answer
 from support.waiting import LIMIT
 
+pytestmark = pytest.mark.quick
+
 QUERY = "query ($id: ID!) { invitation(id: $id) { id } }"
 UPDATE = 'mutation ($id: ID!) { updateInvitation(input: {id: $id, inviter: "a"}) { id } }'
 COLLECTION = "/v1.0/linkedIn/invitations"

@@ -17,6 +17,8 @@ from support.scripted_upstream import answer
 
 from gateway.invitations.retries import after_status, retry_after
 
+pytestmark = pytest.mark.quick
+
 READ = 'query { invitation(id: "1") { id } }'
 
 

@@ -9,6 +9,8 @@ from support.gateway import TOKEN, Gateway, running_gateway
 from support.invitations_upstream import InvitationsUpstream, Reply, Request, json_answer, replying
 from support.scripted_upstream import answer
 
+pytestmark = pytest.mark.quick
+
 ALL_FIELDS = """{
   id created createdAt lastModified lastModifiedAt inviter invitee trackingId
   message { invitationTemplateID invitationMessage { body } }

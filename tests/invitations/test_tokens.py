@@ -10,6 +10,8 @@ from support.raw_http import RawConnection, request
 
 from gateway.invitations import Caller, InvitationsError
 
+pytestmark = pytest.mark.quick
+
 GOOD = json_answer(200, {"id": "1", "value": []})
 
 

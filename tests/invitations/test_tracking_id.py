@@ -11,6 +11,8 @@ from support.invitations_upstream import InvitationsUpstream, Reply, always, rep
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
 from support.waiting import LIMIT
 
+pytestmark = pytest.mark.quick
+
 CREATE = """mutation ($id: String) {
   createInvitation(input: {inviter: "a", invitee: "b", message: {}, trackingId: $id}) { id } }"""
 

@@ -10,6 +10,8 @@ from support.gateway import Gateway
 from support.invitations_upstream import InvitationsUpstream, always, json_answer
 from support.scripted_upstream import answer
 
+pytestmark = pytest.mark.quick
+
 CREATE = "mutation ($input: CreateInvitationInput!) { createInvitation(input: $input) { id } }"
 UPDATE = "mutation ($input: UpdateInvitationInput!) { updateInvitation(input: $input) { id } }"
 VARIABLE = """mutation ($x: Int64) {

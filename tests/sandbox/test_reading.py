@@ -10,6 +10,8 @@ from support.servers import serve_app
 
 from gateway.sandbox import Store, create_app
 
+pytestmark = pytest.mark.quick
+
 PEOPLE = ("urn:li:person:", "urn:li:email:", "urn:li:phoneAccount:")
 
 

@@ -14,6 +14,8 @@ from support.servers import serve_app
 
 from gateway.sandbox import Store, create_app, routes
 
+pytestmark = pytest.mark.quick
+
 JSON = {"Content-Type": "application/json"}
 
 

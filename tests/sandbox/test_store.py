@@ -9,6 +9,8 @@ import pytest
 from gateway.sandbox import Store, StoreError
 from gateway.sandbox.model import InvitationV2
 
+pytestmark = pytest.mark.quick
+
 
 def size_of(store: Store) -> int:
     return len(store.page(0, 1000).documents)

@@ -5,6 +5,8 @@ from uuid import UUID
 import httpx
 import pytest
 
+pytestmark = pytest.mark.quick
+
 INVITATION: dict[str, Any] = {
     "@odata.type": "#microsoft.graph.InvitationV2",
     "created": 1767225600000,

@@ -11,6 +11,8 @@ from support.waiting import LIMIT
 from gateway.invitations import CallerClient, InvitationV2
 from gateway.schema import Context
 
+pytestmark = pytest.mark.quick
+
 
 class Client:
     """Reads an invitation when it is told to, and counts."""

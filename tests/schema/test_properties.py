@@ -8,6 +8,8 @@ from gateway import invitations as rest
 from gateway.sandbox import model as sandbox
 from gateway.schema import inputs, types
 
+pytestmark = pytest.mark.quick
+
 DERIVED = {"created_at", "last_modified_at"}
 """What the gateway makes of other properties."""
 

@@ -17,6 +17,8 @@ from graphql import (
 
 from gateway.schema import create_schema
 
+pytestmark = pytest.mark.quick
+
 FILE = Path(__file__).parents[2] / "schema.graphql"
 
 

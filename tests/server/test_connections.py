@@ -6,6 +6,8 @@ import pytest
 from support.gateway import GatewayProcess
 from support.raw_http import RawConnection, chunked, request
 
+pytestmark = pytest.mark.quick
+
 TYPENAME = b'{"query":"{ __typename }"}'
 ANSWER = {"data": {"__typename": "Query"}}
 CHUNKED = b"Transfer-Encoding: chunked"

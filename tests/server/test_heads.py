@@ -6,6 +6,8 @@ import pytest
 from support.gateway import GatewayProcess
 from support.raw_http import RawConnection, chunked, request
 
+pytestmark = pytest.mark.quick
+
 BODY = b'{"query":"{ __typename }"}'
 CHUNKED = b"Transfer-Encoding: chunked"
 PATHS = [b"/graphql", b"/healthz", b"/nothing"]

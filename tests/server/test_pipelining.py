@@ -8,6 +8,8 @@ from support.gateway import GatewayProcess
 from support.invitations_upstream import InvitationsUpstream, Request, json_answer
 from support.raw_http import RawConnection, chunked, request
 
+pytestmark = pytest.mark.quick
+
 TOKEN = b"Authorization: Bearer of-the-test"
 IS_JSON = b"Content-Type: application/json"
 CHUNKED = b"Transfer-Encoding: chunked"

@@ -17,6 +17,8 @@ from support.waiting import until
 
 from gateway.transport.tls import tls_context
 
+pytestmark = pytest.mark.quick
+
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 CLEAN = {"open": 0, "idle": 0, "slots": 0, "waiting": 0}

@@ -15,6 +15,8 @@ from support.waiting import until
 
 from gateway.transport.transport import ResponseTooLarge
 
+pytestmark = pytest.mark.quick
+
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 
