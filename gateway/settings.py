@@ -87,35 +87,37 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
 
     upstream_url: Annotated[str, AfterValidator(_upstream_url)] = Field(
-        "https://graph.microsoft.com/v1.0", max_length=2000, description="base URL of the REST API"
+        default="https://graph.microsoft.com/v1.0", max_length=2000, description="base URL of the REST API"
     )
     upstream_proxy: Annotated[SecretStr, AfterValidator(_proxy)] = Field(
-        SecretStr(""), max_length=2000, description="URL of an HTTP proxy for requests to the REST API"
+        default=SecretStr(""), max_length=2000, description="URL of an HTTP proxy for requests to the REST API"
     )
     upstream_timeout: float = Field(
-        10.0,
+        default=10.0,
         ge=0.1,
         le=300,
         allow_inf_nan=False,
         description="timeout in seconds for the REST requests of one field, retries included",
     )
     update_path: Literal["/linkedIn/invitations", "/linkedIn/invitations/{id}"] = Field(
-        "/linkedIn/invitations", description="path of updates; with {id}, the ID is not sent in the body"
+        default="/linkedIn/invitations", description="path of updates; with {id}, the ID is not sent in the body"
     )
-    host: str = Field("127.0.0.1", min_length=1, max_length=255, description="address to listen on")
+    host: str = Field(default="127.0.0.1", min_length=1, max_length=255, description="address to listen on")
     port: Annotated[int, BeforeValidator(_port)] = Field(
-        8000, ge=0, le=65535, description="port to listen on; 0 picks a free one"
+        default=8000, ge=0, le=65535, description="port to listen on; 0 picks a free one"
     )
-    workers: int = Field(1, ge=1, le=128, description="number of worker processes")
-    max_operations: int = Field(1000, ge=1, le=100_000, description="maximum concurrent operations per process")
+    workers: int = Field(default=1, ge=1, le=128, description="number of worker processes")
+    max_operations: int = Field(default=1000, ge=1, le=100_000, description="maximum concurrent operations per process")
     shutdown_delay: float = Field(
-        0.0, ge=0, le=300, allow_inf_nan=False, description="seconds to keep listening after SIGTERM"
+        default=0.0, ge=0, le=300, allow_inf_nan=False, description="seconds to keep listening after SIGTERM"
     )
-    log_level: Literal["info", "debug"] = Field("info", description="info logs failed REST requests, debug logs all")
+    log_level: Literal["info", "debug"] = Field(
+        default="info", description="info logs failed REST requests, debug logs all"
+    )
     playground: bool = Field(default=True, description="serve GraphiQL to browsers")
     introspection: bool = Field(default=True, description="answer introspection queries")
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)] = Field(
-        (), max_length=100, description="comma-separated origins that may call the API; * allows all"
+        default=(), max_length=100, description="comma-separated origins that may call the API; * allows all"
     )
 
 
