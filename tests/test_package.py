@@ -1,6 +1,7 @@
 """The tests show what they show of the package as people install it, not of the checkout."""
 
-from importlib.metadata import entry_points, version
+import re
+from importlib.metadata import entry_points, metadata, version
 from pathlib import Path
 
 import pytest
@@ -34,3 +35,25 @@ def test_the_command_is_installed_with_the_package() -> None:
 def test_the_package_has_graphiql_in_it() -> None:
     assets = Path(gateway.__file__).parent / "http" / "graphiql" / "assets"
     need(list(assets.glob("*.br")), "GraphiQL's assets are made when the package is built: pip install '.[test]'")
+
+
+def test_the_package_index_is_told_what_people_look_for() -> None:
+    told = metadata("invitations-gateway")
+    classifiers = told.get_all("Classifier", [])
+    assert {"Typing :: Typed", "Framework :: AsyncIO"} <= set(classifiers), "run pip install '.[test]' again"
+    assert told["Keywords"]
+    assert told["Summary"]
+    assert told["Description-Content-Type"] == "text/markdown"
+    assert told["Description"].startswith("# Invitations Gateway\n")
+    # The owner chooses the licence and says who the authors are.
+    assert not {"Author", "Author-Email", "License", "License-Expression", "Project-URL"} & set(told)
+    assert not [each for each in classifiers if each.startswith(("License ::", "Private ::"))]
+
+
+def test_the_package_names_the_python_versions_that_are_tested() -> None:
+    told = metadata("invitations-gateway")
+    named = [found[1] for each in told.get_all("Classifier", []) if (found := re.search(r":: (3\.\d+)$", each))]
+    workflow = (CHECKOUT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    (matrix,) = re.findall(r"^ +python: \[(.+)\]$", workflow, re.MULTILINE)
+    assert named == re.findall(r"3\.\d+", matrix)
+    assert told["Requires-Python"] == f">={named[0]}"
