@@ -1,17 +1,59 @@
-"""The code and its tests are clean under the tools that pyproject.toml configures."""
+"""The code and its tests are clean under the tools that pyproject.toml configures, and the code is in small parts."""
 
+import ast
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from support.requirements import need
 
 CHECKOUT = Path(__file__).parents[1]
+TOOLS = ["mypy", "ruff check", "ruff format --check"]
+MODULE_LINES = 250
+FUNCTION_LINES = 50
 
 
-@pytest.mark.parametrize("tool", ["mypy", "ruff check", "ruff format --check"])
+@pytest.mark.parametrize("tool", TOOLS)
 def test_the_code_is_clean(tool: str) -> None:
     result = subprocess.run(
         [sys.executable, "-m", *tool.split()], cwd=CHECKOUT, capture_output=True, text=True, timeout=600, check=False
     )
     assert result.returncode == 0, f"{tool}\n{result.stdout}{result.stderr}"
+
+
+def test_pre_commit_runs_the_same_tools() -> None:
+    hooks = (CHECKOUT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    entries = re.findall(r"^ +entry: (.+)$", hooks, re.MULTILINE)
+    assert sorted(entry.replace(" --force-exclude", "") for entry in entries) == sorted(TOOLS)
+    # The environment's own, so that there is no second set of versions.
+    assert re.findall(r"^ +language: (.+)$", hooks, re.MULTILINE) == ["system"] * len(TOOLS)
+
+
+@pytest.mark.parametrize("tool", ["mypy", "ruff"])
+def test_the_tools_have_the_versions_of_ci(tool: str) -> None:
+    constraints = (CHECKOUT / ".ci" / "constraints.txt").read_text(encoding="utf-8")
+    (pinned,) = re.findall(rf"^{tool}==(.+)$", constraints, re.MULTILINE)
+    need(version(tool) == pinned, f"CI has {tool} {pinned}: pip install -c .ci/constraints.txt '.[test]' installs it")
+
+
+@pytest.mark.quick
+def test_no_module_and_no_function_is_long() -> None:
+    assert [
+        f"{file.relative_to(CHECKOUT)}: {name} has {lines} lines, more than {limit}"
+        for file in (CHECKOUT / "gateway").rglob("*.py")
+        for name, lines, limit in parts(file.read_text(encoding="utf-8"))
+        if lines > limit
+    ] == []
+
+
+def parts(source: str) -> Iterator[tuple[str, int, int]]:
+    """List the module and its functions with their lines, and how many they may have."""
+    yield "the module", len(source.splitlines()), MODULE_LINES
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            assert node.end_lineno
+            yield f"{node.name}()", node.end_lineno - node.lineno + 1, FUNCTION_LINES
