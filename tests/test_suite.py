@@ -1,0 +1,22 @@
+"""The tests reach every room of the gateway, and CI runs what the README says that it runs."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent
+CHECKOUT = TESTS.parent
+
+pytestmark = pytest.mark.quick
+
+
+def test_ci_runs_a_short_form_of_each_command_in_the_readme_but_of_those_that_it_names() -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    section = readme.partition("\n## How reliable it is\n")[2].partition("\n## ")[0]
+    (said,) = [part for part in section.split("\n\n") if "a short form of each" in part]
+    commands = re.findall(r"`python (?:-m |tests/)(\w+)[./ ](\w+)", section)
+    assert len(commands) > 10
+    tests = "".join(file.read_text(encoding="utf-8") for file in TESTS.rglob("test_*.py"))
+    missing = {name for room, name in commands if not re.search(rf'\b{room}\.{name}\b|"{name}\.py"', tests)}
+    assert missing == {name.removesuffix(".py") for name in re.findall(r"`(\w+(?:\.py)?)`", said)}
