@@ -7,6 +7,7 @@ import pytest
 
 TESTS = Path(__file__).parent
 CHECKOUT = TESTS.parent
+ROOMS = sorted(file.parent.name for file in (CHECKOUT / "gateway").glob("*/__init__.py"))
 
 pytestmark = pytest.mark.quick
 
@@ -20,3 +21,9 @@ def test_ci_runs_a_short_form_of_each_command_in_the_readme_but_of_those_that_it
     tests = "".join(file.read_text(encoding="utf-8") for file in TESTS.rglob("test_*.py"))
     missing = {name for room, name in commands if not re.search(rf'\b{room}\.{name}\b|"{name}\.py"', tests)}
     assert missing == {name.removesuffix(".py") for name in re.findall(r"`(\w+(?:\.py)?)`", said)}
+
+
+@pytest.mark.parametrize("room", [*ROOMS, "cli"])
+def test_a_quick_part_of_the_tests_is_about_each_room(room: str) -> None:
+    marked = "\npytestmark = pytest.mark.quick\n"
+    assert [file for file in (TESTS / room).glob("test_*.py") if marked in file.read_text(encoding="utf-8")]
