@@ -16,6 +16,8 @@ def calls() -> dict[str, int]:
     """Count in a separate process: hooks of pytest and its plugins would be counted, too."""
     versions, _ = committed()
     other = {name: found for name, found in counted_with().items() if versions.get(name) != found}
+    if "python" in other:
+        pytest.skip(f"the figures were counted with Python {versions['python']}")
     need(not other, f"the figures were not counted with {other}; {RENEW}")
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks", "hot-path", "--json"],
