@@ -296,7 +296,7 @@ WRONG_BODIES: dict[str, bytes] = {
     "two objects": json.dumps(GOOD).encode() * 2,
     "nested deeply": b'{"id":"1","x":' + b"[" * 100_000,
     "nested deeply behind a wrong type": b'{"id":1,"x":' + b"[" * 100_000,
-    "nested deeply, and whole": b'{"id":"1","message":' + b'{"message":' * 5000 + b"1" + b"}" * 5001,
+    "nested deeply, and whole": b'{"id":"1","message":' + b'{"message":' * 50_000 + b"1" + b"}" * 50_001,
     "no UTF-8": b'{"id": "\xff"}',
     "half a surrogate": b'{"id": "\\ud83d"}',
     "not a number": b'{"id": "1", "created": NaN}',

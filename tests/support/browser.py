@@ -96,6 +96,13 @@ class GraphiQLPage:
         find = "__MONACO.editor.getModelMarkers({ owner: 'graphql' }).map(marker => marker.message)"
         return [str(message) for message in self.page.evaluate(find)]
 
+    def wait_for_problem(self, words: str) -> None:
+        """Wait until the message of an underlined part of the operation has these words."""
+        found = (
+            "words => __MONACO.editor.getModelMarkers({ owner: 'graphql' }).some(one => one.message.includes(words))"
+        )
+        self.page.wait_for_function(found, arg=words, timeout=LIMIT)
+
     def run(self) -> Any:
         """Press the run button, and return the response that is shown, decoded from JSON."""
         with self.page.expect_response(lambda response: response.request.method == "POST", timeout=LIMIT):
