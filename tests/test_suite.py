@@ -18,7 +18,9 @@ def test_ci_runs_a_short_form_of_each_command_in_the_readme_but_of_those_that_it
     (said,) = [part for part in section.split("\n\n") if "a short form of each" in part]
     commands = re.findall(r"`python (?:-m |tests/)(\w+)[./ ](\w+)", section)
     assert len(commands) > 10
-    tests = "".join(file.read_text(encoding="utf-8") for file in TESTS.rglob("test_*.py"))
+    # tests/libraries only looks at what two of the commands would install.
+    files = [file for file in TESTS.rglob("test_*.py") if file.parent.name != "libraries"]
+    tests = "".join(file.read_text(encoding="utf-8") for file in files)
     missing = {name for room, name in commands if not re.search(rf'\b{room}\.{name}\b|"{name}\.py"', tests)}
     assert missing == {name.removesuffix(".py") for name in re.findall(r"`(\w+(?:\.py)?)`", said)}
 
