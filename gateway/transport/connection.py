@@ -118,14 +118,14 @@ class Connection(asyncio.Protocol):
             return
         self._received += len(data)
         if self._received > self._max_response_bytes:
-            self._fail_as_too_large(f"The answer is larger than {self._max_response_bytes} bytes.")
+            self._fail_as_too_large(f"The response is larger than {self._max_response_bytes} bytes.")
             return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            self._fail(httpx.RemoteProtocolError(f"The answer is not HTTP/1: {error}"))
+            self._fail(httpx.RemoteProtocolError(f"The response is not HTTP/1: {error}"))
         if not self._head_complete and self._received > MAX_HEAD_BYTES:
-            self._fail_as_too_large(f"The answer's head is larger than {MAX_HEAD_BYTES} bytes.")
+            self._fail_as_too_large(f"The response's head is larger than {MAX_HEAD_BYTES} bytes.")
 
     def eof_received(self) -> None:
         """Treat the end of the connection as the end of the body where that is how it is framed.
@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail the exchange in progress."""
         self.reusable = False
-        self._settle(httpx.ReadError(f"The connection was lost before the answer was whole: {exc or 'closed'}"))
+        self._settle(httpx.ReadError(f"The connection was lost before the response was complete: {exc or 'closed'}"))
         del self._parser  # it holds bound methods of this object: a reference cycle
         self._on_lost(self)
 
@@ -166,9 +166,9 @@ class Connection(asyncio.Protocol):
             return
         self._head_complete = True
         if status < 200:
-            self._fail(httpx.RemoteProtocolError(f"The answer has the status {status}, which nobody asked for."))
+            self._fail(httpx.RemoteProtocolError(f"The response has the unexpected status {status}."))
         elif self._received > MAX_HEAD_BYTES and sum(len(n) + len(v) + 4 for n, v in self._headers) > MAX_HEAD_BYTES:
-            self._fail_as_too_large(f"The answer's head is larger than {MAX_HEAD_BYTES} bytes.")
+            self._fail_as_too_large(f"The response's head is larger than {MAX_HEAD_BYTES} bytes.")
         elif not self._expects_body:
             self._settle(Response(status, self._headers, b"", self.abort))  # not reusable: the parser waits for a body
 
@@ -209,7 +209,7 @@ class Connection(asyncio.Protocol):
         if turns and self.is_readable():
             self._timer = self._loop.call_soon(self._time_is_up, turns - 1)
             return
-        self._fail(httpx.ReadTimeout("The answer was not whole when the time was up."))
+        self._fail(httpx.ReadTimeout("The response was not complete in time."))
 
     def _fail(self, error: httpx.TransportError) -> None:
         self._settle(error)

@@ -112,4 +112,4 @@ async def require_silence(connection: Connection) -> None:
         if not connection.is_readable():
             return
         await asyncio.sleep(0)
-    raise DialError("not-ready", "The connection was closed, or had bytes on it, before it was used.")
+    raise DialError("not-ready", "The connection was closed, or received bytes, before it was used.")

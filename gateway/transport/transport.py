@@ -95,13 +95,13 @@ class Transport(httpx.AsyncBaseTransport):
         """Send a request once and return its response. The module's docstring lists what it raises."""
         origin = _origin(request.url)
         if self._proxy and origin[0] != "https":
-            raise httpx.UnsupportedProtocol("Through a proxy only https is spoken: it would read everything else.")
+            raise httpx.UnsupportedProtocol("A proxy is used for https only: it could read everything else.")
         data = serialize(request)
         connection = await self._acquire(origin, request)
         try:
             until = _until(request, "read")
             if until is not None and until <= asyncio.get_running_loop().time():
-                raise httpx.PoolTimeout("The time was up before the request was written.")
+                raise httpx.PoolTimeout("The deadline passed before the request was written.")
             return await connection.exchange(data, until, expects_body=request.method != "HEAD")
         finally:
             if not connection.reusable:

@@ -1,4 +1,4 @@
-"""Tunnels through an HTTP proxy, inside which TLS is spoken with the upstream itself (RFC 9110, section 9.3.6).
+"""Tunnels through an HTTP proxy (RFC 9110, section 9.3.6). TLS runs inside them, between the gateway and the upstream.
 
 The proxy sees the upstream's name and port, but no byte of a request.
 """
