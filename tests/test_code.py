@@ -12,6 +12,17 @@ import pytest
 from support.requirements import need
 
 CHECKOUT = Path(__file__).parents[1]
+SHARED = {"gateway", "errors", "sink", "telemetry"}
+MAY_IMPORT: dict[str, set[str]] = {
+    "server": {"http", "settings"},
+    "http": {"engine"},
+    "engine": set(),
+    "schema": {"invitations"},
+    "invitations": {"transport"},
+    "transport": set(),
+    "sandbox": set(),
+}
+"""The arrows of the drawing in `.github/DESIGN.md`."""
 TOOLS = ["mypy", "ruff check", "ruff format --check"]
 MODULE_LINES = 250
 FUNCTION_LINES = 50
@@ -48,6 +59,32 @@ def test_no_module_and_no_function_is_long() -> None:
         for name, lines, limit in parts(file.read_text(encoding="utf-8"))
         if lines > limit
     ] == []
+
+
+@pytest.mark.quick
+@pytest.mark.parametrize("room", sorted(file.parent.name for file in (CHECKOUT / "gateway").glob("*/__init__.py")))
+def test_a_room_imports_only_from_rooms_below_it(room: str) -> None:
+    files = (CHECKOUT / "gateway" / room).rglob("*.py")
+    found = {name for file in files for name in imported(file.read_text(encoding="utf-8"))}
+    assert found - SHARED - {room} <= MAY_IMPORT[room]
+
+
+def imported(source: str) -> Iterator[str]:
+    """Yield the rooms, and the modules beside them, that a module imports: `transport` for `gateway.transport.tls`."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            assert not node.level, "a relative import"
+            modules = (
+                [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "gateway" else [node.module]
+            )
+        elif isinstance(node, ast.Import):
+            modules = [alias.name for alias in node.names]
+        else:
+            continue
+        for module in modules:
+            package, _, rest = (module or "").partition(".")
+            if package == "gateway":
+                yield rest.partition(".")[0].removeprefix("__version__") or "gateway"
 
 
 def parts(source: str) -> Iterator[tuple[str, int, int]]:
