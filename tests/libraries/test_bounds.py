@@ -1,7 +1,9 @@
 """Which versions of libraries are admitted, and how others are tried."""
 
+from pathlib import Path
+
 import pytest
-from reliability.lowest_versions import lowest, project
+from reliability.lowest_versions import lowest, project, try_versions
 from reliability.newest_versions import newest
 
 
@@ -33,3 +35,11 @@ def test_libraries_that_are_used_beyond_their_documentation_are_bounded_by_their
 def test_a_requirement_becomes_its_oldest_or_its_newest_version(requirement: str, oldest: str, name: str) -> None:
     assert lowest(requirement) == oldest
     assert newest(requirement) == name
+
+
+def test_help_creates_no_virtual_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["lowest_versions", "--help"])
+    with pytest.raises(SystemExit):
+        try_versions(["no-such-package"], [])
+    assert not list(tmp_path.iterdir())

@@ -1,11 +1,12 @@
-"""Run some of the tests with the oldest versions that pyproject.toml admits.
+"""Run some of the tests with the oldest versions that pyproject.toml allows.
 
     python -m reliability.lowest_versions [FOLDER [TEST …]]
 
-Makes a virtual environment in FOLDER (a temporary one unless said), installs each dependency at its lower bound and
-what the tests need beside them, and runs the engine's, the gateway's and the REST client's tests there.
+Creates a virtual environment in FOLDER (default: a temporary folder), installs the lower bound of each dependency and
+the tools that the tests need, and runs the given tests there (default: those that depend on the libraries most).
 """
 
+import argparse
 import os
 import re
 import subprocess
@@ -23,26 +24,30 @@ TOOLS = ("pytest", "pytest-xdist", "hypothesis", "mypy")
 
 
 def project() -> dict[str, Any]:
-    """Return what pyproject.toml says of the project."""
+    """Return the project table of pyproject.toml."""
     found: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     return found
 
 
 def lowest(requirement: str) -> str:
-    """Turn a lower bound into the one version that it names."""
+    """Return a requirement for exactly the lower bound of another."""
     return re.sub(r">=\s*([^,;\s]+)[^;]*", r"==\1", requirement)
 
 
 def try_versions(requirements: Sequence[str], tests: Sequence[str]) -> int:
-    """Install requirements in a new virtual environment and run tests there: these, or those that the command names."""
+    """Install requirements in a new virtual environment, and run tests there: these, or those on the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", nargs="?", type=Path, help="of the virtual environment (default: a temporary one)")
+    parser.add_argument("tests", nargs="*", default=tests, help="files or folders, from the top of the repository")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(sys.argv[1] if len(sys.argv) > 1 else temporary)
+        folder = given.folder or Path(temporary)
         venv.create(folder, with_pip=True)
         python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
         pip = [str(python), "-m", "pip", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "--quiet", "--upgrade", *requirements], check=True, cwd=ROOT)
         subprocess.run([*pip, "freeze"], check=True)
-        run = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *(sys.argv[2:] or tests)]
+        run = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *given.tests]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         return subprocess.run(run, check=False, cwd=ROOT, env=environment).returncode
 
