@@ -19,7 +19,7 @@ class Pieces:
     _at = 0
     """`_data[_at:]` is not parsed yet."""
     _tail = b""
-    """The last bytes (at most three) of an unfinished request: an empty line may be split between two reads."""
+    """The last bytes parsed (at most three): an empty line may be split between two reads."""
 
     def __bool__(self) -> bool:
         """Return whether there are unparsed bytes."""
@@ -32,10 +32,6 @@ class Pieces:
     def drop(self) -> None:
         """Discard the unparsed bytes."""
         self._data, self._at = b"", 0
-
-    def end_request(self) -> None:
-        """Start to look for the end of the next request."""
-        self._tail = b""
 
     def take(self, *, between_requests: bool, in_body: bool) -> bytes:
         """Return the next piece, which is empty if there are only line breaks between two requests."""

@@ -114,7 +114,6 @@ class HttpProtocol(DeadlineProtocol):
     def on_message_complete(self) -> None:
         """End a request."""
         self._drop_trailers()
-        self._pieces.end_request()
         self._whole, self._in_body, self._unfinished = True, False, 0
         self.unlimit_request()
         super().on_message_complete()
