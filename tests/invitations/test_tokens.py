@@ -9,6 +9,7 @@ from support.operations import OPERATIONS, Operation
 from support.raw_http import RawConnection, request
 
 from gateway.invitations import Caller, InvitationsError
+from gateway.invitations.rest import Call
 
 pytestmark = pytest.mark.quick
 
@@ -76,6 +77,12 @@ def test_whitespace_around_the_token_is_legal_and_not_sent_on(
 def test_other_whitespace_is_no_part_of_a_token(value: str) -> None:
     with pytest.raises(InvitationsError):
         Caller(value.encode("latin-1")).headers()
+
+
+def test_neither_a_caller_nor_its_call_shows_the_token_or_the_body() -> None:
+    caller = Caller(b"Bearer s3cret")
+    call = Call("POST", "/linkedIn/invitations", caller, 1.0, b'{"body": "s3cret"}')
+    assert "s3cret" not in f"{caller!r} {caller} {call!r} {call}"
 
 
 def test_each_request_speaks_with_its_own_token(gateway: Gateway, upstream: InvitationsUpstream) -> None:
