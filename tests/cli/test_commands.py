@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from support.commands import run_command, started
+from support.commands import assert_one_line_of_error, run_command, started
 from support.gateway import TOKEN
 from support.invitations_upstream import InvitationsUpstream, Reply, always, json_answer
 from support.processes import children, need_proc
@@ -34,16 +34,6 @@ def graphql(base: str, query: str, variables: object = None, **headers: str) -> 
 
 def get(url: str, **headers: str) -> httpx.Response:
     return httpx.get(url, headers=headers, timeout=LIMIT, trust_env=False)
-
-
-def assert_one_line_of_error(result: Any, *parts: str) -> None:
-    assert result.returncode not in (0, None)
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("Error: ")
-    for part in parts:
-        assert part in line
-    assert SECRET not in line
 
 
 def test_dev_lets_a_newcomer_create_update_read_and_page_without_a_token() -> None:

@@ -2,24 +2,13 @@
 
 import socket
 from pathlib import Path
-from typing import Any
 
 import pytest
-from support.commands import run_command
+from support.commands import assert_one_line_of_error, run_command
 
 from gateway import app
 
 SECRET = "5ecret"
-
-
-def assert_one_line_of_error(result: Any, *parts: str) -> None:
-    assert result.returncode not in (0, None)
-    assert result.stdout == ""
-    (line,) = result.stderr.splitlines()
-    assert line.startswith("Error: ")
-    for part in parts:
-        assert part in line
-    assert SECRET not in line
 
 
 @pytest.mark.parametrize("command", ["dev", "sandbox"])

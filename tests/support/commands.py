@@ -36,6 +36,17 @@ def run_command(
     )
 
 
+def assert_one_line_of_error(result: subprocess.CompletedProcess[str], *parts: str) -> None:
+    """Require that a command failed with one line that has these parts, and no secret."""
+    assert result.returncode not in (0, None)
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("Error: ")
+    for part in parts:
+        assert part in line
+    assert not SECRET.search(line)
+
+
 class RunningCommand:
     """A command that serves until it is stopped."""
 
