@@ -1,9 +1,10 @@
-"""A response of the REST API, and whether it belongs to the request that was sent.
+"""The ids of requests, and whether a response of the REST API belongs to the request that was sent.
 
 A server or proxy that loses count answers each request with the response to the one before. Most responses repeat the
 `client-request-id` that was sent and so identify their request; for the others, the ids they contain are compared.
 """
 
+import random
 import re
 
 import httpx
@@ -13,6 +14,12 @@ from gateway.transport import Response
 
 _HEADER = b"client-request-id"
 _UUID = re.compile(r"[0-9a-f]{32}", re.ASCII)
+
+
+def new_uuid() -> str:
+    """Return a random UUID (RFC 9562, version 4), several times faster than `str(uuid.uuid4())`."""
+    it = f"{random.getrandbits(128):032x}"
+    return f"{it[:8]}-{it[8:12]}-4{it[13:16]}-{'89ab'[int(it[16], 16) & 3]}{it[17:20]}-{it[20:]}"
 
 
 class ForeignAnswer(Exception):  # noqa: N818 (a fact about a response)

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway import __version__
 from gateway.invitations.caller import Caller
-from gateway.invitations.correlation import Answer, ForeignAnswer, is_confirmed, require_own
+from gateway.invitations.correlation import Answer, ForeignAnswer, is_confirmed, new_uuid, require_own
 from gateway.invitations.failures import (
     InvitationsError,
     answered,
@@ -20,7 +20,6 @@ from gateway.invitations.failures import (
     unusable,
 )
 from gateway.invitations.graph_error import read_graph_error
-from gateway.invitations.request import new_uuid
 from gateway.invitations.rest_log import Try, log_cancelled, log_failure, log_success
 from gateway.invitations.rest_log import logger as rest_log
 from gateway.invitations.retries import AFTER_FOREIGN_ANSWER, MAX_TRIES, Retry, after_error, after_status

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from gateway.invitations.request import new_uuid
+from gateway.invitations.correlation import new_uuid
 
 
 def test_a_request_id_is_a_random_uuid_of_version_4() -> None:
