@@ -1,6 +1,9 @@
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from support.certificates import self_signed
 from support.gateway import Gateway, running_gateway
 from support.invitations_upstream import InvitationsUpstream, replying
 
@@ -23,3 +26,11 @@ def upstream(_gateway_and_upstream: tuple[Gateway, InvitationsUpstream]) -> Invi
     upstream = _gateway_and_upstream[1]
     upstream.expect(replying())
     return upstream
+
+
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Return a context for a server on 127.0.0.1, which gateways that start from now on trust."""
+    context, certificate = self_signed(tmp_path, "IP:127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    return context

@@ -1,13 +1,12 @@
 """What is sent again, when, and what never is."""
 
 import asyncio
+import ssl
 import time
 from collections import defaultdict
-from pathlib import Path
 
 import httpx
 import pytest
-from support.certificates import self_signed
 from support.gateway import TOKEN, Gateway, running_gateway
 from support.invitations_upstream import InvitationsUpstream, Reply, Request, always, json_answer, replying
 from support.operations import CREATE, GET, MUTATIONS, OPERATIONS, QUERIES, UPDATE, Operation
@@ -105,11 +104,8 @@ def test_a_mutation_after_which_the_connection_is_lost_after_429_is_not_sent_aga
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 def test_a_request_for_which_no_connection_was_made_is_tried_three_times(
-    operation: Operation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    operation: Operation, tls: ssl.SSLContext
 ) -> None:
-    tls, certificate = self_signed(tmp_path, "IP:127.0.0.1")
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-
     def script(connection: UpstreamConnection) -> None:
         if connection.number == 2:
             connection.start_tls(tls)

@@ -1,11 +1,10 @@
 """What a frontend can look for when it does not know what became of a create."""
 
-from pathlib import Path
+import ssl
 from uuid import UUID
 
 import httpx
 import pytest
-from support.certificates import self_signed
 from support.gateway import TOKEN, Gateway, gateway_process, running_gateway
 from support.invitations_upstream import InvitationsUpstream, Reply, always, replying
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer
@@ -47,12 +46,7 @@ def test_a_create_that_was_never_sent_tells_no_tracking_id(gateway: Gateway, ups
     assert upstream.calls == []
 
 
-def test_a_create_that_was_sent_before_no_connection_was_made_tells_its_tracking_id(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tls, certificate = self_signed(tmp_path, "IP:127.0.0.1")
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-
+def test_a_create_that_was_sent_before_no_connection_was_made_tells_its_tracking_id(tls: ssl.SSLContext) -> None:
     def script(connection: UpstreamConnection) -> None:
         if connection.number == 0:
             connection.start_tls(tls)

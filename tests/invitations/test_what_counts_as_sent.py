@@ -2,11 +2,10 @@
 
 import asyncio
 import logging
-from pathlib import Path
+import ssl
 
 import httpx
 import pytest
-from support.certificates import self_signed
 from support.gateway import TOKEN, running_gateway
 from support.operations import OPERATIONS, Operation
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
@@ -64,12 +63,7 @@ def test_a_request_whose_connection_is_not_made_in_time_is_tried_again_and_was_n
     }
 
 
-def test_a_connection_that_hangs_leaves_time_for_another_that_works(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tls, certificate = self_signed(tmp_path, "IP:127.0.0.1")
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-
+def test_a_connection_that_hangs_leaves_time_for_another_that_works(tls: ssl.SSLContext) -> None:
     def script(connection: UpstreamConnection) -> None:
         if connection.number == 0:
             connection.wait_until_client_closes()
