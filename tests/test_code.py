@@ -1,4 +1,4 @@
-"""The code and its tests are clean under the tools that pyproject.toml configures, and the code is in small parts."""
+"""The code and its tests pass the tools that pyproject.toml configures; modules and functions are short."""
 
 import ast
 import re
@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "transport": set(),
     "sandbox": set(),
 }
-"""The arrows of the drawing in `.github/DESIGN.md`."""
+"""The arrows of the diagram in `.github/DESIGN.md`."""
 TOOLS = ["mypy", "ruff check", "ruff format --check"]
 MODULE_LINES = 250
 FUNCTION_LINES = 50
@@ -40,19 +40,19 @@ def test_pre_commit_runs_the_same_tools() -> None:
     hooks = (CHECKOUT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     entries = re.findall(r"^ +entry: (.+)$", hooks, re.MULTILINE)
     assert sorted(entry.replace(" --force-exclude", "") for entry in entries) == sorted(TOOLS)
-    # The environment's own, so that there is no second set of versions.
+    # `system` runs the environment's tools, so versions are pinned only once.
     assert re.findall(r"^ +language: (.+)$", hooks, re.MULTILINE) == ["system"] * len(TOOLS)
 
 
 @pytest.mark.parametrize("tool", ["mypy", "ruff"])
-def test_the_tools_have_the_versions_of_ci(tool: str) -> None:
+def test_the_tools_have_the_versions_that_ci_pins(tool: str) -> None:
     constraints = (CHECKOUT / ".ci" / "constraints.txt").read_text(encoding="utf-8")
     (pinned,) = re.findall(rf"^{tool}==(.+)$", constraints, re.MULTILINE)
     need(version(tool) == pinned, f"CI has {tool} {pinned}: pip install -c .ci/constraints.txt '.[test]' installs it")
 
 
 @pytest.mark.quick
-def test_no_module_and_no_function_is_long() -> None:
+def test_modules_and_functions_are_short() -> None:
     assert [
         f"{file.relative_to(CHECKOUT)}: {name} has {lines} lines, more than {limit}"
         for file in (CHECKOUT / "gateway").rglob("*.py")
@@ -63,14 +63,14 @@ def test_no_module_and_no_function_is_long() -> None:
 
 @pytest.mark.quick
 @pytest.mark.parametrize("room", sorted(file.parent.name for file in (CHECKOUT / "gateway").glob("*/__init__.py")))
-def test_a_room_imports_only_from_rooms_below_it(room: str) -> None:
+def test_a_package_imports_only_from_packages_below_it(room: str) -> None:
     files = (CHECKOUT / "gateway" / room).rglob("*.py")
     found = {name for file in files for name in imported(file.read_text(encoding="utf-8"))}
     assert found - SHARED - {room} <= MAY_IMPORT[room]
 
 
 def imported(source: str) -> Iterator[str]:
-    """Yield the rooms, and the modules beside them, that a module imports: `transport` for `gateway.transport.tls`."""
+    """Yield the parts of `gateway` that a module imports: `transport` for `gateway.transport.tls`."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom):
             assert not node.level, "a relative import"
@@ -88,7 +88,7 @@ def imported(source: str) -> Iterator[str]:
 
 
 def parts(source: str) -> Iterator[tuple[str, int, int]]:
-    """List the module and its functions with their lines, and how many they may have."""
+    """Yield the module and each of its functions, with its number of lines and the limit."""
     yield "the module", len(source.splitlines()), MODULE_LINES
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):

@@ -1,4 +1,4 @@
-"""The tests show what they show of the package as people install it, not of the checkout."""
+"""The tests run against the installed package, not the checkout."""
 
 import re
 from importlib.metadata import entry_points, metadata, version
@@ -32,12 +32,12 @@ def test_the_command_is_installed_with_the_package() -> None:
     assert gateway.__version__ in run_command("--version").stdout
 
 
-def test_the_package_has_graphiql_in_it() -> None:
+def test_the_package_contains_graphiql() -> None:
     assets = Path(gateway.__file__).parent / "http" / "graphiql" / "assets"
-    need(list(assets.glob("*.br")), "GraphiQL's assets are made when the package is built: pip install '.[test]'")
+    need(list(assets.glob("*.br")), "GraphiQL's assets are built with the package: pip install '.[test]'")
 
 
-def test_the_package_index_is_told_what_people_look_for() -> None:
+def test_the_metadata_has_what_people_search_for() -> None:
     told = metadata("invitations-gateway")
     classifiers = told.get_all("Classifier", [])
     assert {"Typing :: Typed", "Framework :: AsyncIO"} <= set(classifiers), "run pip install '.[test]' again"
@@ -45,12 +45,12 @@ def test_the_package_index_is_told_what_people_look_for() -> None:
     assert told["Summary"]
     assert told["Description-Content-Type"] == "text/markdown"
     assert told["Description"].startswith("# Invitations Gateway\n")
-    # The owner chooses the licence and says who the authors are.
+    # The owner adds the licence and the authors.
     assert not {"Author", "Author-Email", "License", "License-Expression", "Project-URL"} & set(told)
     assert not [each for each in classifiers if each.startswith(("License ::", "Private ::"))]
 
 
-def test_the_package_names_the_python_versions_that_are_tested() -> None:
+def test_the_metadata_names_the_tested_python_versions() -> None:
     told = metadata("invitations-gateway")
     named = [found[1] for each in told.get_all("Classifier", []) if (found := re.search(r":: (3\.\d+)$", each))]
     workflow = (CHECKOUT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")

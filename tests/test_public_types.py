@@ -1,4 +1,4 @@
-"""A program that embeds the gateway is checked by mypy, with the types of the installed package."""
+"""mypy checks a program that embeds the gateway, using the types of the installed package."""
 
 import subprocess
 import sys

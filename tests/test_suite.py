@@ -1,4 +1,4 @@
-"""The tests reach every room of the gateway, and CI runs what the README says that it runs."""
+"""The tests cover every package of the gateway, and CI runs what the README says it runs."""
 
 import re
 from pathlib import Path
@@ -12,13 +12,13 @@ ROOMS = sorted(file.parent.name for file in (CHECKOUT / "gateway").glob("*/__ini
 pytestmark = pytest.mark.quick
 
 
-def test_ci_runs_a_short_form_of_each_command_in_the_readme_but_of_those_that_it_names() -> None:
+def test_ci_runs_a_short_form_of_each_command_that_the_readme_does_not_exclude() -> None:
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     section = readme.partition("\n## How reliable it is\n")[2].partition("\n## ")[0]
     (said,) = [part for part in section.split("\n\n") if "a short form of each" in part]
     commands = re.findall(r"`python (?:-m |tests/)(\w+)[./ ](\w+)", section)
     assert len(commands) > 10
-    # tests/libraries only looks at what two of the commands would install.
+    # tests/libraries only checks what two of the commands would install.
     files = [file for file in TESTS.rglob("test_*.py") if file.parent.name != "libraries"]
     tests = "".join(file.read_text(encoding="utf-8") for file in files)
     missing = {name for room, name in commands if not re.search(rf'\b{room}\.{name}\b|"{name}\.py"', tests)}
@@ -26,6 +26,6 @@ def test_ci_runs_a_short_form_of_each_command_in_the_readme_but_of_those_that_it
 
 
 @pytest.mark.parametrize("room", [*ROOMS, "cli"])
-def test_a_quick_part_of_the_tests_is_about_each_room(room: str) -> None:
+def test_each_package_has_quick_tests(room: str) -> None:
     marked = "\npytestmark = pytest.mark.quick\n"
     assert [file for file in (TESTS / room).glob("test_*.py") if marked in file.read_text(encoding="utf-8")]

@@ -40,7 +40,7 @@ def only_this_machine(context: BrowserContext, complaints: list[str]) -> None:
 
 def _note(complaints: list[str], kind: str, text: str) -> None:
     if text.endswith("status of 400 (Bad Request)"):
-        return  # the gateway rejected an operation, and the page shows why
+        return  # the gateway rejected an operation; the page shows the error
     if kind in {"error", "warning", "assert"}:
         complaints.append(f"console {kind}: {text}")
 
@@ -79,7 +79,7 @@ class GraphiQLPage:
             self.page.keyboard.press(key)
 
     def text_of(self, file: str) -> str:
-        """Return a whole text, including what is scrolled out of view, by the name of its file in GraphiQL.
+        """Return the full text of a file in GraphiQL, including what is scrolled out of view.
 
         The files are `operation.graphql`, `variables.json`, `request-headers.json` and `response.json`.
         """
@@ -87,7 +87,7 @@ class GraphiQLPage:
         return str(self.page.evaluate(find, file))
 
     def wait_until_stored(self, operation: str) -> None:
-        """Wait until GraphiQL has stored its tabs with this operation, which it does some time after a change."""
+        """Wait until GraphiQL has stored its tabs with this operation; it does so with a delay."""
         stored = "name => sessionStorage.getItem('graphiql:tabState')?.includes(name)"
         self.page.wait_for_function(stored, arg=operation)
 
@@ -104,7 +104,7 @@ class GraphiQLPage:
         self.page.wait_for_function(found, arg=words, timeout=LIMIT)
 
     def run(self) -> Any:
-        """Press the run button, and return the response that is shown, decoded from JSON."""
+        """Press the run button, and return the displayed response, decoded from JSON."""
         with self.page.expect_response(lambda response: response.request.method == "POST", timeout=LIMIT):
             self.page.get_by_label("Execute query").click()
         expect(self._lines("Result Window").filter(has_text=re.compile(r"\S")).first).to_be_visible(timeout=LIMIT)

@@ -1,4 +1,4 @@
-"""The installed commands, each in a process of its own, whose output can be read."""
+"""Run the installed commands, each in its own process, and read their output."""
 
 import os
 import re
@@ -15,13 +15,13 @@ import httpx
 from support.waiting import LIMIT, wait_until
 
 TESTS = Path(__file__).parents[1]
-"""Where the commands of the tests run, so that Python finds their modules."""
+"""The working directory for commands, so that Python finds their modules."""
 SECRET = re.compile(r"token-of-the-test|5ecret|Jane-Doe|Bearer \S")
-"""Matches the tokens and invitation texts of the tests, which no process may print or log."""
+"""Matches the tokens and invitation texts in tests, which no process may print or log."""
 
 
 def command() -> list[str]:
-    """Return the words that start `invitations-gateway`: the console script if the package is installed."""
+    """Return the words that start `invitations-gateway`: the console script, if the package is installed."""
     script = shutil.which("invitations-gateway", path=str(Path(sys.executable).parent))
     return [script] if script else [sys.executable, "-c", "from gateway.cli import main; main()"]
 
@@ -37,7 +37,7 @@ def run_command(
 
 
 def assert_one_line_of_error(result: subprocess.CompletedProcess[str], *parts: str) -> None:
-    """Require that a command failed with one line that has these parts, and no secret."""
+    """Assert that a command failed with a single line that has these parts and no secret."""
     assert result.returncode not in (0, None)
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()
@@ -65,7 +65,7 @@ class RunningCommand:
         """Wait until a URL with this path is printed and answers; return what comes before the path."""
 
         def served() -> str | None:
-            assert self.process.poll() is None, f"it has ended; it printed: {self.output}"
+            assert self.process.poll() is None, f"it has exited; it printed: {self.output}"
             found = re.search(rf"(http://\S+?){re.escape(path)}\b", self.output)
             return found[1] if found and _answers(found[1] + path) else None
 
@@ -95,10 +95,10 @@ def started(
     sh: str | None = None,
     stderr: int = subprocess.STDOUT,
 ) -> Iterator[RunningCommand]:
-    """Start a command of the gateway in a process of its own, and kill it at the end if it is still running.
+    """Start a command of the gateway in its own process, and kill it at the end if it is still running.
 
-    `program` stands for the installed command. `sh` is a line for the shell that executes "$@", with a limit or a
-    redirection of its own.
+    `program` replaces the installed command. `sh` is a line of shell that executes "$@", for example with a limit or a
+    redirection.
     """
     process = subprocess.Popen(
         [*_in_shell(sh), *(program or command()), *words],
@@ -114,14 +114,14 @@ def started(
         yield running
     finally:
         if process.poll() is None:
-            # Kill its workers, too: those of a killed parent would keep the port.
+            # Kill its workers, too: they would keep the port.
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(LIMIT)
-    assert not SECRET.search(running.output), "there is a secret in what it printed or logged"
+    assert not SECRET.search(running.output), "it printed or logged a secret"
 
 
 def environment(variables: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return this process's variables, with these instead of the gateway's."""
+    """Return this process's environment variables, with the gateway's replaced by these."""
     kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("GATEWAY_")}
     return {**kept, "PYTHONUNBUFFERED": "1", **(variables or {})}
 
@@ -131,7 +131,7 @@ def _in_shell(line: str | None) -> list[str]:
 
 
 def limited(ulimit: str | None) -> str | None:
-    """Return the line that sets a limit of its own, such as `-n 1024`."""
+    """Return a line of shell that runs a command under a limit such as `-n 1024`."""
     return f'ulimit {ulimit}; exec "$@"' if ulimit else None
 
 

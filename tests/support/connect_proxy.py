@@ -1,4 +1,4 @@
-"""An HTTP proxy that opens tunnels, and records what it was asked for."""
+"""An HTTP proxy that opens tunnels and records its requests."""
 
 import contextlib
 import socket
@@ -10,7 +10,7 @@ from support.scripted_upstream import ScriptedUpstream, UpstreamConnection
 
 @contextlib.contextmanager
 def connect_proxy() -> Iterator[ScriptedUpstream]:
-    """Run a proxy on a free port. Its `requests` are the heads it has read, without the bytes in a tunnel."""
+    """Run a proxy on a free port. Its `requests` are the heads it has read, without the tunnels' bytes."""
 
     def script(connection: UpstreamConnection) -> None:
         head = connection.read_request()

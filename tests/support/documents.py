@@ -1,4 +1,4 @@
-"""Random GraphQL operations with variables: valid documents, whose values may be wrong."""
+"""Random GraphQL operations with variables: valid documents whose values may be wrong."""
 
 import json
 from collections.abc import Callable
@@ -45,7 +45,7 @@ WRONG: list[object] = [
 
 @dataclass
 class Scope:
-    """An object in the response: the field that each key stands for, and what is selected of it."""
+    """An object in the response: the field behind each key, and its selections."""
 
     type: GraphQLObjectType
     fields: dict[str, tuple[str, str, "Scope | None"]] = field(default_factory=dict)
@@ -61,7 +61,7 @@ class Case:
 
 
 class Generator:
-    """Generates one case."""
+    """Generate one case."""
 
     def __init__(self, schema: GraphQLSchema, random: Random, *, wrong: float) -> None:
         self._schema = schema

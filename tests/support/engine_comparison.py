@@ -1,4 +1,4 @@
-"""Runs an operation with the engine's plan, and with Strawberry and graphql-core."""
+"""Run an operation with the engine's plan, and with Strawberry and graphql-core."""
 
 import asyncio
 import re
@@ -21,7 +21,7 @@ SCHEMA = create_schema()
 
 @dataclass(frozen=True)
 class Comparison:
-    """How the engine arrived at the result that both gave."""
+    """How the engine arrived at the common result."""
 
     compiled: bool
     handed_over: bool
@@ -29,7 +29,7 @@ class Comparison:
 
 
 class Unmasked:
-    """Replaces the engine's formatter: shows messages unchanged."""
+    """Replace the engine's formatter with one that leaves messages unchanged."""
 
     def __init__(self, *_: object, **__: object) -> None:
         pass
@@ -50,7 +50,7 @@ def compare(case: Case, outcomes: Callable[[], Outcomes]) -> Comparison:
     with patch("gateway.engine.engine.Formatter", Unmasked):
         engine = Engine(SCHEMA, limits=LIMITS)
     operation = engine.prepare(case.text, None)
-    asyncio.run(settled(operation.execute(case.variables, Calls(outcomes()))))  # a plan is made by the second run
+    asyncio.run(settled(operation.execute(case.variables, Calls(outcomes()))))  # the second run compiles the plan
     calls, expected_calls = Calls(outcomes()), Calls(outcomes())
     with counted_runs() as runs:
         result = asyncio.run(settled(operation.execute(case.variables, calls)))
@@ -58,7 +58,7 @@ def compare(case: Case, outcomes: Callable[[], Outcomes]) -> Comparison:
     errors = [formatted(error) for error in expected.errors or []]
     assert shown(result.data) == shown(expected.data)
     if case.kind == "query":
-        # Concurrent fields fail in any order.
+        # Concurrent fields can fail in any order.
         assert sorted(map(shown, result.errors)) == sorted(map(shown, errors))
         assert sorted(calls.made) == sorted(expected_calls.made)
     else:
@@ -68,12 +68,12 @@ def compare(case: Case, outcomes: Callable[[], Outcomes]) -> Comparison:
 
 
 def shown(value: object) -> str:
-    """Return a text of a value with its types and the order of its keys, without memory addresses."""
+    """Return a value as text, with its types and the order of its keys, but without memory addresses."""
     return re.sub(r"0x[0-9a-f]+", "0x", repr(value))
 
 
 async def settled(run: Awaitable[T]) -> T:
-    """Wait for the tasks that graphql-core leaves running when an error discards a field's siblings, too."""
+    """Wait for tasks that graphql-core leaves running after an error has discarded their fields."""
     result = await run
     await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
     return result

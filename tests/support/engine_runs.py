@@ -1,4 +1,4 @@
-"""Who runs the engine's operations: a plan, or graphql-core."""
+"""Count which operations a plan runs, and which graphql-core."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,17 +14,17 @@ from gateway.engine import plan as plans
 
 @dataclass(slots=True)
 class Runs:
-    """Counts of one stretch of time."""
+    """The counts of one block."""
 
     by_core: int = 0
-    """Runs of graphql-core, those to which a plan handed over included."""
+    """Runs of graphql-core, including those that a plan handed over."""
     plans: int = 0
-    """Plans that were made."""
+    """Compiled plans."""
 
 
 @contextmanager
 def counted_runs() -> Iterator[Runs]:
-    """Count the plans that are made, and what graphql-core runs."""
+    """Count the compiled plans and the runs of graphql-core."""
     runs = Runs()
 
     def compile_plan(*arguments: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A schema with everything that the engine compiles, and some of what it leaves to graphql-core."""
+"""A schema with everything that the engine compiles, and some things that it leaves to graphql-core."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -174,11 +174,11 @@ class Choice:
 
 @dataclass
 class Calls:
-    """The context of a request: the results of root resolvers, and a record of their calls."""
+    """A request's context: the results of root resolvers, and a record of their calls."""
 
     outcomes: "Outcomes"
     made: list[str] = field(default_factory=list)
-    """Each call as the field and its arguments: `item 1`."""
+    """Each call as its field and arguments: `item 1`."""
 
     async def answer(self, info: "Info", **arguments: object) -> object:
         await self.outcomes.wait(_call(info, arguments))

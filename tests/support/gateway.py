@@ -1,4 +1,4 @@
-"""Start gateways for tests: in this process, or as the installed command in one of its own."""
+"""Start gateways for tests: in this process, or as the installed command in its own process."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,7 +19,7 @@ TOKEN = "Bearer token-of-the-test"
 
 
 class Gateway:
-    """A running gateway, and a client of its `/graphql`."""
+    """A running gateway, and a client for its `/graphql`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -41,7 +41,7 @@ class Gateway:
         return httpx.get(self.url + path, timeout=LIMIT, trust_env=False)
 
     def post(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> httpx.Response:
-        """Send a GraphQL request as frontends do."""
+        """Send a GraphQL request as a frontend does."""
         headers = {"Accept": "application/graphql-response+json, application/json"}
         if authorization is not None:
             headers["Authorization"] = authorization
@@ -49,11 +49,11 @@ class Gateway:
         return self._client.post("/graphql", json=body, headers=headers)
 
     def raw(self, body: bytes) -> httpx.Response:
-        """Send a body, which need not be a GraphQL request."""
+        """Send any body, not necessarily a GraphQL request."""
         return self._client.post("/graphql", content=body, headers={"Content-Type": "application/json"})
 
     def run(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> dict[str, Any]:
-        """Send a GraphQL request that is executed, and return its response: `data`, and `errors` if any."""
+        """Send a GraphQL request that must be executed, and return its response: `data`, and `errors` if any."""
         response = self.post(query, variables, authorization=authorization)
         assert response.status_code == 200, response.text
         content: dict[str, Any] = response.json()
@@ -76,7 +76,7 @@ class Gateway:
         return dict(error)
 
     def refusal(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> dict[str, Any]:
-        """Send a GraphQL request that must not be executed, and return its first error."""
+        """Send a GraphQL request that must be refused, and return its first error."""
         response = self.post(query, variables, authorization=authorization)
         assert response.status_code == 400, response.text
         content = response.json()
@@ -85,7 +85,7 @@ class Gateway:
 
 
 class GatewayProcess(Gateway):
-    """A gateway in a process of its own, with a log to read."""
+    """A gateway in its own process, with a readable log."""
 
     def __init__(self, command: RunningCommand) -> None:
         super().__init__(command.url_before("/graphql"))
@@ -96,7 +96,7 @@ class GatewayProcess(Gateway):
         return self.command.process.pid
 
     def resident(self, figure: str = "VmRSS") -> float:
-        """Return its memory in MB, or the most that it ever was (`VmHWM`)."""
+        """Return its memory in MB, or the peak (`VmHWM`)."""
         return resident(self.pid, figure)
 
     def log(self) -> str:
@@ -104,7 +104,7 @@ class GatewayProcess(Gateway):
         return self.command.output
 
     def log_of(self, request_id: str) -> list[str]:
-        """Wait until a request's access line is logged, and return all lines of that request."""
+        """Wait until a request's access line is logged, and return all lines about that request."""
 
         def lines() -> list[str]:
             found = [line for line in self.log().splitlines() if line.endswith(f" request_id={request_id}")]
@@ -134,7 +134,7 @@ def gateway_process(*words: str, ulimit: str | None = None, **settings: Any) -> 
 
 @contextmanager
 def gateway_before_sandbox(**settings: Any) -> Iterator[GatewayProcess]:
-    """Run `serve` in front of its own sandbox."""
+    """Run `serve` in front of a sandbox of its own."""
     with (
         closing(Store()) as store,
         serve_app(create_sandbox(store)) as upstream,

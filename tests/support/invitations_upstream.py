@@ -1,4 +1,4 @@
-"""A REST API on a socket whose responses a test chooses. It records and parses the requests.
+"""A REST API on a socket. The test chooses its responses; it records and parses the requests.
 
 with InvitationsUpstream(replying(answer(201, b'{"id": "1"}'))) as upstream:
     ...
@@ -29,15 +29,15 @@ class Request:
 
 
 Reply: TypeAlias = bytes | Callable[[UpstreamConnection], None]
-"""The bytes of a response, or what to do with the connection instead, which is then closed."""
+"""The bytes of a response, or a function to call with the connection instead, which is then closed."""
 Handler: TypeAlias = Callable[[Request], Reply]
-"""Called for each request, in its connection's own thread; it may block."""
+"""Called for each request, in the connection's own thread, so it may block."""
 
 BEYOND_THE_SCRIPT = answer(599, b"the test did not expect this request", content_type=b"text/plain")
 
 
 class InvitationsUpstream(ScriptedUpstream):
-    """Serves a handler on a free port of 127.0.0.1. The handler can be replaced at any time."""
+    """Serve a handler on a free port of 127.0.0.1. The handler can be replaced at any time."""
 
     def __init__(self, handler: Handler | None = None) -> None:
         self.handler = handler or replying()
@@ -45,7 +45,7 @@ class InvitationsUpstream(ScriptedUpstream):
 
     @property
     def calls(self) -> list[Request]:
-        """Every request that was read completely, in order."""
+        """Every completely read request, in order."""
         return [parse(raw) for raw in self.requests]
 
     def expect(self, handler: Handler) -> None:
@@ -63,7 +63,7 @@ class InvitationsUpstream(ScriptedUpstream):
 
 
 def replying(*replies: Reply) -> Handler:
-    """Return a handler that sends each of these replies once, in order, over all connections; then a 599."""
+    """Return a handler that sends each of these replies once, in order across all connections, then 599s."""
     lock = threading.Lock()
     left = iter(replies)
 
@@ -85,7 +85,7 @@ def json_answer(status: int, content: object, *headers: bytes) -> bytes:
 
 
 def parse(raw: bytes) -> Request:
-    """Return the request in these bytes."""
+    """Parse a request."""
     head, _, body = raw.partition(b"\r\n\r\n")
     request_line, *lines = head.decode("latin-1").split("\r\n")
     method, target, version = request_line.split(" ")
@@ -93,6 +93,6 @@ def parse(raw: bytes) -> Request:
     headers: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(": ")
-        assert name.lower() not in headers, f"{name} is there twice"
+        assert name.lower() not in headers, f"{name} appears twice"
         headers[name.lower()] = value
     return Request(method, target, headers, body)

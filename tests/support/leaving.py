@@ -20,11 +20,11 @@ CREATE = """mutation ($id: String!) { createInvitation(
 IN_FLIGHT = 16
 UPSTREAM_TIMEOUT = 300  # seconds
 STATUS = {1: -signal.SIGTERM, 2: 0}
-"""The exit status after a SIGTERM, by the number of workers: a single process ends by the signal itself."""
+"""The exit status after SIGTERM, by number of workers: a single process dies from the signal itself."""
 
 
 class HeldUpstream(InvitationsUpstream):
-    """A REST API that creates nothing until it is released."""
+    """A REST API that holds every create until it is released."""
 
     def __init__(self) -> None:
         self.released = threading.Event()
@@ -35,13 +35,13 @@ class HeldUpstream(InvitationsUpstream):
         return json_answer(201, {"id": "1", **request.json})
 
     def tracking_ids(self) -> list[str]:
-        """Return the tracking id of each request that came."""
+        """Return the tracking id of each received request."""
         return [call.json["trackingId"] for call in self.calls]
 
 
 @contextmanager
 def held_upstream(kind: type[HeldUpstream] = HeldUpstream) -> Iterator[HeldUpstream]:
-    """Run the upstream; it is released at the end, so that no thread stays behind."""
+    """Run the upstream, and release it at the end so that its threads finish."""
     with kind() as upstream:
         try:
             yield upstream
@@ -53,15 +53,15 @@ class Leaving(GatewayProcess):
     """A gateway that will be asked to shut down."""
 
     def send(self, number: signal.Signals, *, group: bool = False) -> None:
-        """Send a signal to the parent process, or to all of them as a terminal does."""
+        """Send a signal to the parent process, or to the whole group as a terminal does."""
         (os.killpg if group else os.kill)(self.pid, number)
 
     def left(self) -> int:
-        """Wait for the exit status."""
+        """Wait for the process to exit, and return its status."""
         return self.command.process.wait(LIMIT)
 
     def create(self, tracking_id: str) -> bool:
-        """Say whether a mutation was answered with what it did; False when it was cut off."""
+        """Send a mutation; return True if it succeeded, False if it was cut off."""
         body = {"query": CREATE, "variables": {"id": tracking_id}}
         headers = {"Authorization": TOKEN}
         try:
@@ -75,7 +75,7 @@ class Leaving(GatewayProcess):
         return True
 
     def accepts(self) -> bool:
-        """Say whether it listens."""
+        """Return whether the gateway accepts connections."""
         try:
             socket.create_connection(("127.0.0.1", self.port), LIMIT).close()
         except ConnectionError:
@@ -87,9 +87,9 @@ class Leaving(GatewayProcess):
 def leaving(
     upstream: str, workers: int, *, delay: int = 0, limit: int = 300, before: str = "pass"
 ) -> Iterator[Leaving]:
-    """Run `serve` with a delay, and with a limit for what is running that is not its own, both in seconds.
+    """Run `serve` with a shutdown delay and another shutdown timeout than its own, both in seconds.
 
-    `before` is a statement to be executed first.
+    `before` is a Python statement to execute first.
     """
     factor = f"from gateway.server import run; run.SHUTDOWN_FACTOR = {limit / UPSTREAM_TIMEOUT}"
     program = [sys.executable, "-c", f"{before}; {factor}; from gateway import cli; cli.main()"]
@@ -101,7 +101,7 @@ def leaving(
 
 @contextmanager
 def creating(gateway: Leaving, upstream: HeldUpstream, count: int = IN_FLIGHT) -> Iterator[list[Future[bool]]]:
-    """Have mutations wait for the upstream."""
+    """Send mutations that wait for the upstream until the end of the block."""
     with ThreadPoolExecutor(count) as pool:
         try:
             futures = [pool.submit(gateway.create, str(number)) for number in range(count)]

@@ -1,4 +1,4 @@
-"""nginx and two gateways, configured and restarted by the very lines of the README's section "Operation"."""
+"""nginx and two gateways, configured and restarted by the exact lines in the README's section "Operation"."""
 
 import os
 import re
@@ -40,21 +40,21 @@ http {{
     include {folder}/gateway.conf;
 }}
 """
-"""What Debian's nginx.conf has around the README's lines, with a folder that need not be root's."""
+"""What surrounds the README's lines in Debian's nginx.conf, with a folder that needs no root."""
 
 SYSTEMCTL = """#!/bin/sh
 [ "$1" = restart ] && touch {folder}/"$2" && while [ -e {folder}/"$2" ]; do sleep 0.1; done
 """
-"""Asks for a restart, and waits until it was done."""
+"""Request a restart, and wait until it is done."""
 
 
 def need_nginx() -> None:
-    """Skip the test where what the README's lines need is missing."""
+    """Skip the test if a program that the README's lines need is missing."""
     need(not MISSING, f"the README's lines need {', '.join(MISSING)}")
 
 
 def readme_lines(language: str) -> str:
-    """Return the one block of that language in the README's section "Operation"."""
+    """Return the only block in this language in the README's section "Operation"."""
     section = README.read_text(encoding="utf-8").partition("\n## Operation\n")[2].partition("\n## ")[0]
     (block,) = re.findall(rf"^```{language}\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
     return str(block)
@@ -65,16 +65,16 @@ class Service:
     """nginx in front of two gateways."""
 
     port: int
-    """nginx's."""
+    """nginx's port."""
     folder: Path
     upstream: str
     gateways: dict[str, tuple[RunningCommand, ExitStack]]
-    """By the port that the README has for it."""
+    """By its port in the README."""
     names: Mapping[str, str]
-    """What stands here for a port, or for the folder, of the README."""
+    """Replacements for the README's ports and folder."""
 
     def lines(self, language: str) -> str:
-        """Return a block of the README with the ports and the folder of this service, and nothing else changed."""
+        """Return a block of the README with only its ports and its folder replaced by this service's."""
         text = readme_lines(language).replace("listen 80;", f"listen 127.0.0.1:{self.port};")
         return re.sub("|".join(map(re.escape, self.names)), lambda found: self.names[found[0]], text)
 
@@ -86,13 +86,13 @@ class Service:
         self.gateways[port] = (command, stack)
 
     def stop(self, port: str, how: signal.Signals) -> int:
-        """End a gateway, and give its exit status."""
+        """Stop a gateway, and return its exit status."""
         command, stack = self.gateways.pop(port)
         with stack:
             return command.stop(how)
 
     def restart_by_the_readme(self) -> int:
-        """Run the README's procedure; give the number of restarts."""
+        """Run the README's procedure, and return the number of restarts."""
         restarts = 0
         environment = {**os.environ, "PATH": f"{self.folder / 'bin'}:{os.environ['PATH']}"}
         with subprocess.Popen(["bash", "-eu", "-c", self.lines("sh")], env=environment) as procedure:
@@ -109,11 +109,11 @@ class Service:
         return restarts
 
     def log(self) -> str:
-        """Return what the gateways that run have printed."""
+        """Return the output of the running gateways."""
         return "".join(command.output for command, _ in self.gateways.values())
 
     def error_log(self) -> str:
-        """Return what nginx complained of."""
+        """Return nginx's error log."""
         return (self.folder / "error.log").read_text()
 
 
@@ -125,7 +125,7 @@ def service(upstream: str, folder: Path) -> Iterator[Service]:
     (folder / "bin").mkdir()
     (folder / "bin" / "systemctl").write_text(SYSTEMCTL.format(folder=folder))
     (folder / "bin" / "systemctl").chmod(0o755)
-    user = "user root;" if os.geteuid() == 0 else ""  # else its workers could not look into the folder
+    user = "user root;" if os.geteuid() == 0 else ""  # nginx's workers need access to the folder
     (folder / "nginx.conf").write_text(AROUND.format(folder=folder, user=user))
     (folder / "gateway.conf").write_text(running.lines("nginx"))
     try:

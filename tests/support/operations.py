@@ -1,4 +1,4 @@
-"""One GraphQL operation for each field, to run against any behaviour of the REST API."""
+"""One GraphQL operation for each root field, to test against any behaviour of the REST API."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,10 +8,10 @@ from typing import Any
 class Operation:
     query: str
     method: str
-    """The method of the REST request that it causes."""
+    """The method of its REST request."""
     is_mutation: bool
     success: int
-    """The REST status that the pages document."""
+    """The REST status that Microsoft's pages document."""
     variables: Any = None
 
     def __str__(self) -> str:
@@ -34,4 +34,4 @@ OPERATIONS = {"create": CREATE, "update": UPDATE, "get": GET, "list": LIST}
 MUTATIONS = {"create": CREATE, "update": UPDATE}
 QUERIES = {"get": GET, "list": LIST}
 OBJECTS = {"create": CREATE, "update": UPDATE, "get": GET}
-"""The operations whose result is one invitation."""
+"""The operations that return a single invitation."""

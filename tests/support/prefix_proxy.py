@@ -10,7 +10,7 @@ HOP_BY_HOP = {"connection", "content-length", "host", "transfer-encoding"}
 
 
 def prefix_proxy(prefix: str, gateway: str) -> Starlette:
-    """Return the proxy. `prefix` starts with a slash; `gateway` is a base URL without a trailing slash."""
+    """Return the proxy. `prefix` starts with a slash; the base URL `gateway` does not end with one."""
 
     async def forward(request: Request) -> Response:
         url = f"{gateway}{request.url.path.removeprefix(prefix)}?{request.url.query}"

@@ -1,4 +1,4 @@
-"""What Linux tells of a process: its children, its memory, its sockets."""
+"""Facts about a process from Linux's /proc: its children, its memory, its sockets."""
 
 import re
 from pathlib import Path
@@ -7,17 +7,17 @@ from support.requirements import need
 
 
 def need_proc() -> None:
-    """Skip the test where there is no /proc to look into."""
+    """Skip the test if there is no /proc."""
     need(Path("/proc/self/task").exists(), "processes are looked at in Linux's /proc")
 
 
 def children(pid: int) -> list[int]:
-    """Return the processes that a process has started and that live."""
+    """Return the live children of a process."""
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
 
 
 def resident(pid: int, figure: str = "VmRSS") -> float:
-    """Return the memory that a process holds, or held at most (`VmHWM`), in MB."""
+    """Return a process's memory in MB, or its peak (`VmHWM`)."""
     status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
     found = re.search(rf"{figure}:\s+(\d+) kB", status)
     assert found
@@ -25,11 +25,11 @@ def resident(pid: int, figure: str = "VmRSS") -> float:
 
 
 def open_sockets(pid: int | str = "self") -> int:
-    """Return how many descriptors of a process are sockets."""
+    """Return a process's number of open sockets."""
     count = 0
     for descriptor in Path(f"/proc/{pid}/fd").iterdir():
         try:
             count += descriptor.readlink().name.startswith("socket:")
-        except FileNotFoundError:  # closed since the folder was read
+        except FileNotFoundError:  # closed since the folder was listed
             continue
     return count

@@ -19,7 +19,7 @@ class Answer:
     body: bytes
 
     def header(self, name: str) -> str | None:
-        """Return a header's value, with several joined by commas, or None if it is missing."""
+        """Return a header's value, or None if it is missing; several values are joined by commas."""
         values = [value for found, value in self.headers if found == name]
         return ", ".join(values) if values else None
 
@@ -28,9 +28,9 @@ class Answer:
 
 
 def parse(data: bytes, *, head: bool = False, ended: bool = False) -> tuple[Answer, bytes] | None:
-    """Return the first answer in these bytes, and the bytes behind it; None where it is not whole.
+    """Return the first response in these bytes and the bytes after it, or None if it is incomplete.
 
-    An answer to HEAD has no body. One that does not say how long it is goes on until the connection has `ended`.
+    A response to HEAD has no body. A response without a length lasts until the connection has `ended`.
     """
     top, blank, rest = data.partition(b"\r\n\r\n")
     if not blank:
@@ -63,10 +63,10 @@ def _chunks(data: bytes) -> tuple[bytes, bytes] | None:
 
 
 class RawConnection:
-    """A client's connection to a port of 127.0.0.1."""
+    """A client's connection to a port on 127.0.0.1."""
 
     def __init__(self, port: int, *, window: int | None = None, limit: float = LIMIT) -> None:
-        """Connect. With a `window`, little is taken from the network before it is read; `limit` is in seconds."""
+        """Connect. A small `window` keeps the kernel from buffering much before it is read; `limit` is in seconds."""
         self._socket = socket.socket()
         self._socket.settimeout(limit)
         if window is not None:
@@ -124,7 +124,7 @@ class RawConnection:
 
 
 class AsyncConnection:
-    """The same on an event loop, for many at once."""
+    """The same on an event loop, for many connections at once."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -134,7 +134,7 @@ class AsyncConnection:
 
     @classmethod
     async def to(cls, port: int) -> Self:
-        """Connect to a port of 127.0.0.1."""
+        """Connect to a port on 127.0.0.1."""
         return cls(*await asyncio.open_connection("127.0.0.1", port))
 
     def send(self, data: bytes) -> None:
@@ -166,11 +166,11 @@ class AsyncConnection:
         return await self.receive(head=head)
 
     def is_closed(self) -> bool:
-        """Say whether one side has closed it, as far as is known before the next request."""
+        """Return whether one side is known to have closed it."""
         return self._reader.at_eof() or self._reader.exception() is not None or self._writer.is_closing()
 
     def abort(self) -> None:
-        """Close it without sending what waits."""
+        """Close it without sending buffered data."""
         self._writer.transport.abort()
 
     async def close(self) -> None:

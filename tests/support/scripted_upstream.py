@@ -1,4 +1,4 @@
-r"""An upstream of raw sockets that follows a script exactly, right or wrong, and counts what reached it.
+r"""An upstream on raw sockets that follows a script exactly, right or wrong, and records its requests.
 
     with ScriptedUpstream(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")) as upstream:
         httpx.get(upstream.url)
@@ -31,7 +31,7 @@ class UpstreamConnection:
         self._buffer = b""
 
     def read_request(self) -> bytes | None:
-        """Record and return one complete request with its body; None if the client has closed."""
+        """Record and return one complete request with its body, or None if the client has closed."""
         while (end := self._buffer.find(b"\r\n\r\n")) < 0:
             if not self._receive():
                 return None
@@ -45,7 +45,7 @@ class UpstreamConnection:
         return request
 
     def read_some(self) -> None:
-        """Read the available start of a request, without recording it."""
+        """Read the part of a request that has arrived, without recording it."""
         self._receive()
 
     def send(self, data: bytes) -> None:

@@ -37,7 +37,7 @@ def serve_app(app: ASGIApp, *, http: type[asyncio.Protocol] | Literal["auto"] = 
 
 
 def _run(server: uvicorn.Server, listener: socket.socket) -> None:
-    # uvicorn calls sys.exit() when the app's lifespan fails; the waiting test notices the dead thread
+    # uvicorn calls sys.exit() when the app's lifespan fails; the waiting test notices that the thread has died
     with suppress(SystemExit):
         server.run(sockets=[listener])
 
@@ -50,16 +50,16 @@ def _wait_until_started(server: uvicorn.Server, thread: threading.Thread) -> Non
 
 @contextmanager
 def refusing_url() -> Iterator[str]:
-    """Hold a port that refuses connections: it is bound, but nothing listens."""
+    """Reserve a port that refuses connections: it is bound, but nothing listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
 
 
 def free_port() -> int:
-    """Return a port of 127.0.0.1 to listen on, for programs that cannot choose one themselves."""
+    """Return a free port on 127.0.0.1, for programs that cannot choose one themselves."""
     while True:
-        # Linux picks ports from 32768 on for connections and for listeners that ask for any port.
+        # Linux assigns ports from 32768 to connections, and to listeners that ask for any port.
         port = 20_000 + secrets.randbelow(10_000)
         with suppress(OSError), socket.create_server(("127.0.0.1", port)):
             return port

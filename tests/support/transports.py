@@ -31,7 +31,7 @@ def new_transport(
     tls: ssl.SSLContext | None = None,
     proxy: str | None = None,
 ) -> Transport:
-    """Return a transport with bounds that no test meets by chance."""
+    """Return a transport whose limits no test reaches by accident."""
     return Transport(
         max_response_bytes=1_000_000,
         max_connections=max_connections,

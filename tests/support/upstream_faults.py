@@ -31,7 +31,7 @@ def sending_then(then: Callable[[UpstreamConnection], None], *parts: bytes) -> S
 
 
 def dripping(data: bytes, *, every: float) -> Script:
-    """Return a script that reads one request, then sends one byte of the response every so many seconds."""
+    """Return a script that reads one request, then sends the response one byte at a time, `every` seconds apart."""
     return sending(*(data[i : i + 1] for i in range(len(data))), pause=every)
 
 
@@ -61,7 +61,7 @@ LOST: dict[str, Script] = {
         UpstreamConnection.reset, b'HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{"id"'
     ),
 }
-"""The request is read; the connection is lost before the response is complete."""
+"""The request is read, but the connection is lost before the response is complete."""
 
 HANGING: dict[str, Script] = {
     "never reads": lambda connection: connection.wait_until_client_closes(),
@@ -75,7 +75,7 @@ HANGING: dict[str, Script] = {
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
     ),
 }
-"""The request may be read; the complete response never arrives."""
+"""The request may be read, but the complete response never arrives."""
 
 NOT_HTTP: dict[str, Script] = {
     "garbage": sending_then(UpstreamConnection.wait_until_client_closes, bytes(range(256)) * 4),
@@ -88,7 +88,7 @@ NOT_HTTP: dict[str, Script] = {
     "two Content-Lengths": sending(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}}"),
     "a NUL in a header": sending(b"HTTP/1.1 200 OK\r\nX: a\0b\r\nContent-Length: 2\r\n\r\n{}"),
 }
-"""The request is read; what comes back is not HTTP/1."""
+"""The request is read, but the response is not HTTP/1."""
 
 FAULTS: dict[str, Script] = {
     **LOST,

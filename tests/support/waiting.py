@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 def wait_until(condition: Callable[[], T], what: str) -> T:
-    """Return the condition's result as soon as it is true. Raises TimeoutError, which says `what` did not happen."""
+    """Return the condition's result as soon as it is true. Raises TimeoutError with `what` did not happen."""
     deadline = time.monotonic() + LIMIT
     while not (result := condition()):
         if time.monotonic() > deadline:
@@ -22,7 +22,7 @@ def wait_until(condition: Callable[[], T], what: str) -> T:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Do the same without blocking the event loop."""
+    """Like `wait_until`, without blocking the event loop."""
     async with asyncio.timeout(LIMIT):
         while not condition():  # noqa: ASYNC110  (threads and sockets have no event to await)
             await asyncio.sleep(0.005)
