@@ -1,4 +1,4 @@
-"""An answer that has values many times over is refused before it is written."""
+"""A response that repeats values too often is refused before it is serialized."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ MESSAGE = (
 
 
 class Large(Outcomes):
-    """Answers with a thousand characters for each item, but fails for one field."""
+    """Return a thousand characters for each item, and fail for one field."""
 
     def answer(self, call: str, name: str) -> object:
         if call == "update 2":
@@ -32,7 +32,7 @@ class Large(Outcomes):
 
 
 def run(text: str) -> list[Result]:
-    """Run a document through graphql-core, then through its plan."""
+    """Run a document with graphql-core, then with its plan."""
     calls = Calls(Large())
     return [asyncio.run(ENGINE.prepare(text, None).execute(None, calls)) for _ in range(3)]
 
@@ -49,14 +49,14 @@ def run(text: str) -> list[Result]:
         "{ page { nodes { " + "x" * 2_000 + ": id } } }",
     ],
 )
-def test_a_query_whose_answer_is_too_large_is_told_what_to_do(text: str) -> None:
+def test_the_error_of_a_query_with_too_large_an_answer_says_what_to_do(text: str) -> None:
     for result in run(text):
         assert result.executed
         assert result.data is None
         assert result.errors == [{"message": MESSAGE, "extensions": {"code": "ANSWER_TOO_LARGE"}}]
 
 
-def test_a_mutation_whose_answer_is_too_large_was_applied_field_by_field() -> None:
+def test_a_mutation_with_too_large_an_answer_reports_the_outcome_of_each_field() -> None:
     aliases = " ".join(f"a{n}: title" for n in range(6))
     text = (
         "mutation { first: update(id: 1) { ...F } failing: update(id: 2) { id } ...M } "
@@ -76,7 +76,7 @@ def test_a_mutation_whose_answer_is_too_large_was_applied_field_by_field() -> No
 
 
 @pytest.mark.parametrize("text", ["{ page { nodes { title } total } }", "{ item(id: 1) { a: title b: title } }"])
-def test_an_answer_that_fits_is_given(text: str) -> None:
+def test_an_answer_within_the_limit_is_returned(text: str) -> None:
     for result in run(text):
         assert result.errors == []
         assert result.data
@@ -94,7 +94,7 @@ def test_an_answer_that_fits_is_given(text: str) -> None:
         (f"{{ {'x' * 101}: item {{ id }} }}", True),
     ],
 )
-def test_only_a_document_with_several_names_for_a_field_is_measured(text: str, told: bool) -> None:
+def test_only_documents_that_alias_a_field_several_times_are_measured(text: str, told: bool) -> None:
     assert multiplies(parse(text)) is told
 
 
@@ -107,7 +107,7 @@ def test_only_a_document_with_several_names_for_a_field_is_measured(text: str, t
         {},
     ],
 )
-def test_an_answer_is_measured_as_it_is_written(data: object) -> None:
+def test_an_answer_is_measured_as_serialized(data: object) -> None:
     size = len(json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode())
     assert is_larger(data, size - 100)
     assert not is_larger(data, size + 100)

@@ -1,4 +1,4 @@
-"""What is kept of documents, and for how long."""
+"""What the engine caches of documents, and for how long."""
 
 import asyncio
 import gc
@@ -16,7 +16,7 @@ from gateway.engine.engine import MAX_CACHE
 SCHEMA = create_schema()
 
 
-def test_the_least_recently_used_goes_first() -> None:
+def test_the_least_recently_used_entry_is_evicted_first() -> None:
     cache: Cache[int] = Cache(entries=2, size=1000)
     for number, text in enumerate("ab"):
         cache.put((text, None), number, 1)
@@ -25,7 +25,7 @@ def test_the_least_recently_used_goes_first() -> None:
     assert [cache.get((text, None)) for text in "abc"] == [0, None, 2]
 
 
-def test_a_cache_is_bounded_in_bytes_and_leaves_large_entries_out() -> None:
+def test_a_cache_is_bounded_in_bytes_and_does_not_keep_large_entries() -> None:
     cache: Cache[str] = Cache(entries=1000, size=100)
     texts = [f"{number:010}" for number in range(50)]
     for text in texts:
@@ -48,7 +48,7 @@ def test_an_operation_is_prepared_once_for_each_text_and_name() -> None:
     assert engine.prepare(text, "B").name == "B"
 
 
-def test_a_flood_of_documents_seen_once_leaves_those_in_use() -> None:
+def test_a_flood_of_documents_seen_once_does_not_evict_those_in_use() -> None:
     engine = Engine(SCHEMA)
     hot = engine.prepare("{ now }", None)
     engine.prepare("{ now }", None)
@@ -58,7 +58,7 @@ def test_a_flood_of_documents_seen_once_leaves_those_in_use() -> None:
     assert engine.prepare("{ a699: now }", None) is not seen[699]
 
 
-def test_a_refused_document_is_read_once_and_refused_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_document_is_parsed_once_and_refused_again(monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[str] = []
 
     class CountingReader(Reader):
@@ -78,7 +78,7 @@ def test_a_refused_document_is_read_once_and_refused_again(monkeypatch: pytest.M
     assert read == ["{ nothing }"]
 
 
-def test_a_plan_is_made_at_the_second_run() -> None:
+def test_a_plan_is_compiled_at_the_second_run() -> None:
     operation = Engine(SCHEMA).prepare("{ item(id: 1) { id } }", None)
     counts = []
     with counted_runs() as runs:
@@ -88,7 +88,7 @@ def test_a_plan_is_made_at_the_second_run() -> None:
     assert counts == [(1, 0), (1, 1), (1, 1)]
 
 
-def test_an_operation_that_has_no_plan_runs_all_the_same() -> None:
+def test_an_operation_without_a_plan_still_runs() -> None:
     operation = Engine(SCHEMA).prepare("{ item(id: 1) { slow } }", None)
     with counted_runs() as runs:
         for _ in range(3):
@@ -98,20 +98,20 @@ def test_an_operation_that_has_no_plan_runs_all_the_same() -> None:
 
 
 class Sizes:
-    """What the engine's caches were told of the sizes of what they hold."""
+    """The sizes that the engine passed to its caches."""
 
     def __init__(self) -> None:
         self.caches: list[Cache[object]] = []
         self.counted: dict[tuple[int, Key], int] = {}
 
     def held(self) -> dict[Key, int]:
-        """Return the size of each entry that has not gone."""
+        """Return the size of each entry that is still cached."""
         return {key: size for (at, key), size in self.counted.items() if self.caches[at].get(key) is not None}
 
 
 @pytest.fixture
 def sizes(monkeypatch: pytest.MonkeyPatch) -> Sizes:
-    """Keep the sizes of the entries of those caches that engines make from now on."""
+    """Record the entry sizes of all caches created from now on."""
     sizes = Sizes()
 
     class Counting(Cache[object]):
@@ -144,7 +144,7 @@ DOCUMENTS = {
 
 
 @pytest.mark.parametrize("document", DOCUMENTS.values(), ids=DOCUMENTS)
-def test_what_is_kept_takes_no_more_than_it_is_counted_for(document: str, sizes: Sizes) -> None:
+def test_a_cached_entry_takes_no_more_memory_than_counted(document: str, sizes: Sizes) -> None:
     engine = Engine(SCHEMA)
 
     def keep(number: int) -> None:
@@ -156,7 +156,7 @@ def test_what_is_kept_takes_no_more_than_it_is_counted_for(document: str, sizes:
                 continue
             asyncio.run(operation.execute(None, Calls(Outcomes())))
 
-    keep(0)  # what is made once for all of them
+    keep(0)  # allocate what all documents share
     gc.collect()
     tracemalloc.start()
     try:
@@ -171,7 +171,7 @@ def test_what_is_kept_takes_no_more_than_it_is_counted_for(document: str, sizes:
     assert taken <= sum(size for (text, _), size in held.items() if not text.endswith("0"))
 
 
-def test_what_is_too_long_is_refused_and_not_kept(sizes: Sizes) -> None:
+def test_a_document_that_is_too_long_is_refused_and_not_cached(sizes: Sizes) -> None:
     engine = Engine(SCHEMA)
     for text, name, message in (
         ("query A { now }", "A" * 1_001, "operationName is too long: at most 1000 characters are allowed."),
@@ -184,7 +184,7 @@ def test_what_is_too_long_is_refused_and_not_kept(sizes: Sizes) -> None:
     assert not sizes.counted
 
 
-def test_a_cache_of_documents_does_not_grow_beyond_its_bytes(sizes: Sizes) -> None:
+def test_the_document_cache_does_not_exceed_its_size_in_bytes(sizes: Sizes) -> None:
     engine = Engine(SCHEMA)
     for number in range(200):
         with pytest.raises(DocumentError):

@@ -1,7 +1,7 @@
-"""What the engine compiles answers as Strawberry does with graphql-core, and calls the same resolvers.
+"""Compiled operations return what Strawberry returns with graphql-core, and call the same resolvers.
 
-`ENGINE_CASES=20000 pytest tests/engine/test_differential.py` runs that many new cases; without it, it is always the
-same few thousand.
+`ENGINE_CASES=20000 pytest tests/engine/test_differential.py` runs that many new cases; without it, the same few
+thousand run each time.
 """
 
 import asyncio
@@ -48,12 +48,12 @@ WRONG_LEAVES: list[object] = [
 
 
 def seeded(seed: object) -> Random:
-    """Make the same choices for the same seed."""
+    """Return a generator that makes the same choices for the same seed."""
     return Random(str(seed))  # noqa: S311  # nothing secret
 
 
 class RandomOutcomes(Outcomes):
-    """Mostly right answers; the same for the same seed and call."""
+    """Mostly valid results; the same for the same seed and call."""
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
@@ -73,7 +73,7 @@ class RandomOutcomes(Outcomes):
     def _right(self, random: Random, name: str) -> object:
         match name:
             case "page":
-                # No iterator: a resolver that reads one uses it up, and graphql-core would find it empty.
+                # No iterators: the plan would exhaust one, and graphql-core would find it empty.
                 nodes = self._list(random, lambda: self._item(random, 0), nulls=True, iterator=False)
                 return Page(nodes, self._leaf(random, [0, 7]))
             case "items":
@@ -136,7 +136,7 @@ class RandomOutcomes(Outcomes):
 
 
 class Tally(Counter[str]):
-    """How the cases went: the test is worth something only if many of them were run by a plan."""
+    """How the cases ran: the test is meaningful only if plans ran many of them."""
 
     def bug(self, _: logging.LogRecord) -> bool:
         self["bugs"] += 1
@@ -164,7 +164,7 @@ def check(case: Case, seed: int, tally: Tally) -> None:
         tally["handed over"] += compared.handed_over
         assert compared.handed_over >= bool(compared.errors)
         if not RandomOutcomes(seed).trouble:
-            assert compared.handed_over == bool(compared.errors), "the plan has to do what it can"
+            assert compared.handed_over == bool(compared.errors), "graphql-core ran what a plan could have run"
 
 
 @settings(
@@ -175,12 +175,12 @@ def check(case: Case, seed: int, tally: Tally) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 @given(seed=st.integers(0, 2**64))
-def test_generated_operations_answer_as_with_graphql_core(tally: Tally, seed: int) -> None:
+def test_generated_operations_return_what_graphql_core_returns(tally: Tally, seed: int) -> None:
     case = Generator(CORE, seeded(seed), wrong=0.5).case()
     try:
         check(case, seed, tally)
     except DocumentError as error:
-        # The generator does not know every rule; what it must not do is to write nonsense.
+        # The generator does not know every rule, but most of its documents must be valid.
         tally["refused"] += 1
         assume(str(error.errors[0]["message"]).startswith(("Expected value of", "Variable")))
 
@@ -193,7 +193,7 @@ def test_generated_operations_answer_as_with_graphql_core(tally: Tally, seed: in
     suppress_health_check=list(HealthCheck),
 )
 @given(data=st.data(), seed=st.integers(0, 2**64))
-def test_operations_of_hypothesis_graphql_answer_as_with_graphql_core(
+def test_operations_from_hypothesis_graphql_return_what_graphql_core_returns(
     tally: Tally, data: st.DataObject, seed: int
 ) -> None:
     strategy = data.draw(st.sampled_from([(queries, "query"), (mutations, "mutation")]))

@@ -1,4 +1,4 @@
-"""An empty selection set is a syntax error, as the GraphQL specification has it."""
+"""An empty selection set is a syntax error, as the GraphQL specification says."""
 
 from typing import cast
 
@@ -32,7 +32,7 @@ EMPTY = {
 
 
 @pytest.mark.parametrize("marked", EMPTY.values(), ids=EMPTY)
-def test_what_must_not_be_empty_is_a_syntax_error_at_its_end(marked: str) -> None:
+def test_empty_braces_are_a_syntax_error_located_at_their_end(marked: str) -> None:
     text = marked.replace("^", "")
     before = marked[: marked.index("^")]
     with pytest.raises(DocumentError) as caught:
@@ -46,5 +46,5 @@ def test_what_must_not_be_empty_is_a_syntax_error_at_its_end(marked: str) -> Non
         assert error["message"] == "Syntax Error: Expected Name, found '}'."
 
 
-def test_an_object_may_be_empty() -> None:
+def test_an_empty_object_is_allowed() -> None:
     assert ENGINE.prepare(f"mutation {{ {CREATE} {{ id }} }}", None).kind == "mutation"

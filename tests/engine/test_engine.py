@@ -1,4 +1,4 @@
-"""What the engine answers, and how errors look."""
+"""The engine's results and errors."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ TRICKY = "SECRET of the upstream"
 
 
 class Answers(Outcomes):
-    """Answers given by call."""
+    """Results by resolver call."""
 
     def __init__(self, answers: Mapping[str, object]) -> None:
         self._answers = answers
@@ -43,7 +43,7 @@ def run(
     limits: Limits | None = None,
     outcomes: Outcomes | None = None,
 ) -> Result:
-    """Run an operation some times, and give the last result: the first is without a plan."""
+    """Run an operation several times, and return the last result. The first run has no plan."""
     engine = Engine(SCHEMA, limits=limits or Limits())
     calls = Calls(outcomes or Outcomes())
 
@@ -67,12 +67,12 @@ def code(error: Mapping[str, object]) -> object:
 
 
 @pytest.mark.parametrize("times", [1, 2, 3])
-def test_an_operation_answers_the_same_at_every_run(times: int) -> None:
+def test_an_operation_returns_the_same_result_at_every_run(times: int) -> None:
     result = run(ITEM, {"id": "1"}, times=times)
     assert result == Result({"item": {"id": "1", "created": "9007199254740993", "title": "one"}}, [], executed=True)
 
 
-def test_the_kind_and_the_name_of_an_operation_are_known_before_it_runs() -> None:
+def test_the_type_and_name_of_an_operation_are_known_before_it_runs() -> None:
     text = "query A { count } mutation B { count }"
     operations = [Engine(SCHEMA).prepare(text, name) for name in ("A", "B")]
     assert [(it.kind, it.name) for it in operations] == [("query", "A"), ("mutation", "B")]
@@ -91,11 +91,11 @@ def test_the_kind_and_the_name_of_an_operation_are_known_before_it_runs() -> Non
         ("type Query { a: Int }", None, "BAD_REQUEST"),
     ],
 )
-def test_a_document_that_cannot_be_run_is_refused_with_a_code(text: str, name: str | None, expected: str) -> None:
+def test_an_invalid_document_is_refused_with_a_code(text: str, name: str | None, expected: str) -> None:
     assert code(refusal(text, name)) == expected
 
 
-def test_variables_that_do_not_coerce_are_a_request_error_that_says_where() -> None:
+def test_variables_that_do_not_coerce_cause_a_request_error_with_a_location() -> None:
     text = "query($input: ItemInput!) { search(input: $input) { id } }"
     for times in (1, 2):
         result = run(text, {"input": {"id": "1", "text": {"length": "x"}}}, times=times)
@@ -105,7 +105,7 @@ def test_variables_that_do_not_coerce_are_a_request_error_that_says_where() -> N
         assert "'$input' has invalid value at .text.length: Int cannot represent" in str(error["message"])
 
 
-def test_an_argument_that_does_not_coerce_is_an_error_of_its_field() -> None:
+def test_an_argument_that_does_not_coerce_causes_an_error_of_its_field() -> None:
     text = "query($id: ID = null) { a: count item(id: $id) { id } }"
     engine_refusal = refusal(text)
     assert code(engine_refusal) == "GRAPHQL_VALIDATION_FAILED"
@@ -121,7 +121,7 @@ def test_an_argument_that_does_not_coerce_is_an_error_of_its_field() -> None:
         assert (code(error), error["path"]) == ("BAD_USER_INPUT", ["item"])
 
 
-def test_a_null_that_strawberry_refuses_is_bad_user_input() -> None:
+def test_a_null_that_strawberry_refuses_is_reported_as_bad_user_input() -> None:
     variables: list[tuple[str, dict[str, object]]] = [("$must: String", {"must": None}), ("$must: String = null", {})]
     for definition, given in variables:
         for times in (1, 2):
@@ -132,7 +132,7 @@ def test_a_null_that_strawberry_refuses_is_bad_user_input() -> None:
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_a_coded_error_passes_as_it_is(times: int) -> None:
+def test_a_coded_error_passes_unchanged(times: int) -> None:
     errors = {
         "item 1": GraphQLError("No.", extensions={"code": "FORBIDDEN", "status": 403}),
         "item 2": GatewayError(ErrorCode.CONFLICT, "Busy.", status=409),
@@ -174,7 +174,7 @@ def test_any_other_error_is_masked_and_logged_without_its_message(
     assert "SECRET" not in caplog.text
 
 
-def test_errors_are_bounded_and_the_last_says_how_many_more_there_are() -> None:
+def test_the_number_of_errors_is_limited_and_the_last_one_says_how_many_are_omitted() -> None:
     answer = [Item(id="1", created="x")] * 30
     result = run("{ items { created } }", limits=Limits(errors=5), outcomes=Answers({"items x": answer}))
     assert len(result.errors) == 6
@@ -182,7 +182,7 @@ def test_errors_are_bounded_and_the_last_says_how_many_more_there_are() -> None:
     assert code(result.errors[-1]) == "INTERNAL_SERVER_ERROR"
 
 
-def test_a_resolver_is_told_the_context_at_each_run() -> None:
+def test_a_resolver_gets_the_context_of_each_run() -> None:
     seen: list[tuple[object, ...]] = []
 
     @strawberry.type
@@ -205,7 +205,7 @@ def test_a_resolver_is_told_the_context_at_each_run() -> None:
     assert seen[0:2] == seen[2:4] == seen[4:6]
 
 
-def test_a_resolver_that_changes_its_arguments_changes_no_other_request() -> None:
+def test_a_resolver_that_modifies_its_arguments_affects_no_other_request() -> None:
     @strawberry.input
     class Words:
         words: list[str] = strawberry.field(default_factory=lambda: ["default"])
@@ -248,7 +248,7 @@ def test_cancelling_an_operation_cancels_its_resolvers() -> None:
         started.clear()
         cancelled.clear()
         task = asyncio.create_task(operation.execute(None, Calls(Waiting())))
-        while started != calls:  # noqa: ASYNC110  # a few turns of the loop
+        while started != calls:  # noqa: ASYNC110  # a few iterations of the loop
             await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -260,7 +260,7 @@ def test_cancelling_an_operation_cancels_its_resolvers() -> None:
         asyncio.run(cancel("{ a: item(id: 1) { id } b: item(id: 2) { id } }", times, {"item 1", "item 2"}))
 
 
-def test_fields_of_a_query_run_side_by_side_and_those_of_a_mutation_in_order() -> None:
+def test_query_fields_run_concurrently_and_mutation_fields_in_order() -> None:
     events: list[str] = []
 
     class Recording(Outcomes):
@@ -283,13 +283,13 @@ def test_no_mutation_runs_twice_when_another_fails() -> None:
         for number, key in enumerate("abc", start=1):
             calls = Calls(Answers({f"update {number}": failure}))
             operation = Engine(SCHEMA).prepare(text, None)
-            asyncio.run(operation.execute(None, Calls(Outcomes())))  # the next run has a plan
+            asyncio.run(operation.execute(None, Calls(Outcomes())))  # the next run uses a plan
             result = asyncio.run(operation.execute(None, calls))
             assert calls.made == ["update 1", "update 2", "update 3"]
             assert [error["path"] for error in result.errors] in ([[key]], [[key, "id"]])
 
 
-def test_an_operation_that_cannot_be_compiled_for_a_bug_runs_all_the_same(
+def test_an_operation_runs_even_if_a_bug_prevents_its_compilation(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:
@@ -322,7 +322,7 @@ def compiled(text: str) -> bool:
         "{ now count colors page { nodes { matrix } edges { node { id } } } }",
     ],
 )
-def test_what_frontends_write_is_compiled(text: str) -> None:
+def test_typical_operations_of_frontends_are_compiled(text: str) -> None:
     assert compiled(text)
 
 
@@ -338,5 +338,5 @@ def test_what_frontends_write_is_compiled(text: str) -> None:
         '{ search(ids: 1) { id } ... @skip(if: false) { nothing: __type(name: "X") { name } } }',
     ],
 )
-def test_what_is_rare_is_left_to_graphql_core(text: str) -> None:
+def test_rare_features_are_left_to_graphql_core(text: str) -> None:
     assert not compiled(text)

@@ -1,4 +1,4 @@
-"""Whatever comes in as a document or as variables, the engine answers, and what it answers can be sent."""
+"""For any document and variables, the engine returns a result that can be serialized."""
 
 import asyncio
 from typing import cast
@@ -97,7 +97,7 @@ values = st.recursive(
 
 
 def check(errors: list[dict[str, object]]) -> None:
-    """Errors can be sent, have a code, and are not many."""
+    """Assert that errors can be serialized, have a code, and are few."""
     msgspec.json.encode(errors)
     assert len(errors) <= 11
     for error in errors:

@@ -1,4 +1,4 @@
-"""Without introspection, no message gives away a name that the client did not send."""
+"""Without introspection, no message reveals a name that the client did not send."""
 
 import asyncio
 import re
@@ -90,9 +90,7 @@ SUGGESTING: list[tuple[str, dict[str, object] | None]] = [
 
 
 @pytest.mark.parametrize(("text", "variables"), SUGGESTING)
-def test_no_message_suggests_or_names_what_the_client_did_not_send(
-    text: str, variables: Mapping[str, object] | None
-) -> None:
+def test_no_message_has_a_name_that_the_client_did_not_send(text: str, variables: Mapping[str, object] | None) -> None:
     open_engine = Engine(SCHEMA)
     assert messages(open_engine, text, variables) or "__" in text
     sent = set(re.findall(r"\w+", f"{text} {variables}"))
@@ -108,13 +106,13 @@ def test_typename_works_without_introspection() -> None:
         assert result.data == {"__typename": "Query"}
 
 
-def test_suggestions_are_given_with_introspection() -> None:
+def test_messages_have_suggestions_if_introspection_is_on() -> None:
     assert "Did you mean" in messages(Engine(SCHEMA), "{ stream colours }")[1]
 
 
 @settings(max_examples=300, deadline=None, database=None)
 @given(random=st.randoms(use_true_random=True), data=st.data())
-def test_generated_documents_with_typing_mistakes_learn_nothing(random: object, data: st.DataObject) -> None:
+def test_generated_documents_with_misspelled_names_reveal_nothing(random: object, data: st.DataObject) -> None:
     case = Generator(CORE, random, wrong=1.0).case()  # type: ignore[arg-type]
     names = sorted(set(re.findall(r"[A-Za-z]{3,}", case.text)))
     wrong = data.draw(st.sampled_from(names))

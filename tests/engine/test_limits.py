@@ -1,4 +1,4 @@
-"""Hostile documents and variables are refused before they cost anything."""
+"""Hostile documents and variables are refused before they become expensive."""
 
 import asyncio
 from typing import cast
@@ -66,12 +66,12 @@ def fits(text: str, limits: Limits | None = None) -> bool:
         (Limits(comparisons=100), "{ now }", f"{{ {'now ' * 20} }}", "at most 100 steps"),
     ],
 )
-def test_a_limit_is_named_with_its_value(limits: Limits, fitting: str, refused: str, expected: str) -> None:
+def test_an_error_names_the_limit_and_its_value(limits: Limits, fitting: str, refused: str, expected: str) -> None:
     assert fits(fitting, limits)
     assert any(expected in message for message in messages(refused, limits)), messages(refused, limits)
 
 
-def test_aliases_and_fields_are_counted_with_their_fragments_expanded() -> None:
+def test_aliases_and_fields_are_counted_with_fragments_expanded() -> None:
     text = "{ ...F ...F ...G } fragment F on Query { ...G ...G } fragment G on Query { a: now count }"
     limits = Limits(aliases=5, fields=10, root_fields=10)
     assert fits(text, limits)
@@ -95,7 +95,7 @@ def test_a_fragment_bomb_is_measured_without_being_expanded(selection: str, reve
     assert any("fields, with its fragments expanded" in message for message in messages(text))
 
 
-def test_fragments_in_a_circle_end_in_a_validation_error() -> None:
+def test_a_cycle_of_fragments_is_a_validation_error() -> None:
     fragments = {"A": "id ...B", "B": "related { ...A } ...C", "C": "...A"}
     text = "{ items { ...A } } " + " ".join(f"fragment {name} on Item {{ {it} }}" for name, it in fragments.items())
     assert all("within itself" in message for message in messages(text))
@@ -110,21 +110,21 @@ def test_a_long_chain_of_fragments_is_refused_in_either_order() -> None:
 
 
 @pytest.mark.parametrize("everything", [False, True])
-def test_an_introspection_query_fits(everything: bool) -> None:
+def test_an_introspection_query_is_within_the_limits(everything: bool) -> None:
     options = ["specified_by_url", "directive_is_repeatable", "schema_description", "input_value_deprecation"]
     text = get_introspection_query(**dict.fromkeys(options, everything))
     result = asyncio.run(Engine(SCHEMA).prepare(text, None).execute(None, None))
     assert result.errors == []
 
 
-def test_introspection_many_times_over_is_refused() -> None:
+def test_repeated_introspection_is_refused() -> None:
     text = "{ " + " ".join(f"a{n}: __schema {{ types {{ name }} }}" for n in range(200)) + " }"
     assert any("at most 20" in message for message in messages(text))
     deep = "{ __schema { types " + "{ fields { type " * 5 + "{ name }" + " } }" * 5 + " } }"
     assert messages(deep) == ["Maximum introspection depth exceeded"]
 
 
-def test_the_errors_of_a_document_are_bounded() -> None:
+def test_the_number_of_errors_of_a_document_is_limited() -> None:
     assert len(messages("{ " + " ".join(f"x{n}" for n in range(20)) + " }", Limits(errors=5))) == 6
 
 
@@ -145,7 +145,7 @@ def nested(levels: int) -> object:
         (nested(50_000), "The variables are nested too deeply: at most 20 levels are allowed."),
     ],
 )
-def test_variables_are_bounded_wherever_they_go(extra: object, expected: str) -> None:
+def test_variables_are_limited_for_every_type(extra: object, expected: str) -> None:
     text = "query($extra: JSON) { search(input: {id: 1, extra: $extra}) { id } }"
     operation = Engine(SCHEMA).prepare(text, None)
     for variables in ({"extra": extra}, {"unused": extra}):
@@ -154,7 +154,7 @@ def test_variables_are_bounded_wherever_they_go(extra: object, expected: str) ->
         assert [(it["message"], it["extensions"]) for it in result.errors] == [(expected, {"code": "BAD_USER_INPUT"})]
 
 
-def test_variables_within_their_bounds_pass() -> None:
+def test_variables_within_the_limits_are_accepted() -> None:
     text = "query($extra: JSON) { search(input: {id: 1, extra: $extra}) { id } }"
     result = asyncio.run(Engine(SCHEMA).prepare(text, None).execute({"extra": nested(9)}, Calls(Outcomes())))
     assert result.executed

@@ -1,4 +1,4 @@
-"""What is wrong with a literal says where it is."""
+"""An error in a literal has the literal's location."""
 
 from typing import cast
 
@@ -28,7 +28,7 @@ WRONG_INT64 = ['"x"', '"1.5"', '"-0"', "9223372036854775808"]
     ("place", "literal"),
     [(place, it) for place in PLACES for it in WRONG + (WRONG_INT64 if "Int64" in place else [])],
 )
-def test_an_error_of_a_literal_has_the_location_of_the_literal(place: str, literal: str) -> None:
+def test_an_error_in_a_literal_has_its_location(place: str, literal: str) -> None:
     text = PLACES[place] % literal
     with pytest.raises(DocumentError) as caught:
         ENGINE.prepare(text, None)

@@ -1,4 +1,4 @@
-"""Every error of a mutation tells its outcome: where nobody said more, what is certain without it."""
+"""Every error of a mutation has an outcome; if a resolver sets none, the engine adds what is certain."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ ENGINE = Engine(create_schema())
 
 
 class Failing(Outcomes):
-    """Fails at the root or below it, with an error that is meant for the client."""
+    """Fail at the root or below it, with an error for the client."""
 
     def __init__(self, *, below: bool, outcome: Outcome | None) -> None:
         self._below = below
@@ -39,7 +39,7 @@ class Failing(Outcomes):
         (True, None, "APPLIED"),
     ],
 )
-def test_a_coded_error_of_a_mutation_tells_its_outcome(below: bool, said: Outcome | None, told: str) -> None:
+def test_a_coded_error_of_a_mutation_has_an_outcome(below: bool, said: Outcome | None, told: str) -> None:
     failing = Failing(below=below, outcome=said)
     text = "mutation { update(id: 1) { shout } }"
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""Operations that graphql-core runs each time: the log says why, and a plan that does nothing is not tried again."""
+"""Operations that graphql-core always runs: the log says why, and a plan that always hands over is dropped."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ ONLY_GRAPHQL_CORE_TAKES_IT = {1: ITEM}.values()
 
 
 class Answer(Outcomes):
-    """One answer for all fields, which can be changed."""
+    """One replaceable result for all fields."""
 
     def __init__(self, answer: object) -> None:
         self.value = answer
@@ -33,7 +33,7 @@ class Answer(Outcomes):
 
 @pytest.fixture
 def plans_run(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
-    """Return the plans in the order in which they are run."""
+    """Record the plans in the order in which they run."""
     started = []
     run = Plan.run
 
@@ -56,7 +56,7 @@ def operation(text: str = ITEMS) -> Operation:
 
 
 def run(it: Operation, answers: Iterable[object], variables: dict[str, object] | None = None) -> list[Result]:
-    """Run an operation once for each of the answers that its resolvers have."""
+    """Run an operation once for each result of its resolvers."""
 
     async def all_runs() -> list[Result]:
         return [await it.execute(variables, Calls(Answer(answer))) for answer in answers]
@@ -80,7 +80,9 @@ def run(it: Operation, answers: Iterable[object], variables: dict[str, object] |
         ),
     ],
 )
-def test_the_log_says_once_why_an_operation_has_no_plan(log: pytest.LogCaptureFixture, text: str, reason: str) -> None:
+def test_the_log_says_only_once_why_an_operation_has_no_plan(
+    log: pytest.LogCaptureFixture, text: str, reason: str
+) -> None:
     it = operation(text)
     run(it, [ITEM], {"c": {"number": 1}})
     assert not log.messages
@@ -109,7 +111,7 @@ def test_a_plan_that_always_hands_over_is_dropped_and_the_log_says_so(
     [ValueError("a failure of the REST API"), [Item(id=None)], "no list"],
     ids=["a resolver fails", "a value is missing", "a value is wrong"],
 )
-def test_a_plan_is_kept_when_what_it_handed_over_was_wrong(plans_run: list[Plan], failing: object) -> None:
+def test_a_plan_is_kept_when_it_handed_over_a_faulty_result(plans_run: list[Plan], failing: object) -> None:
     runs = [RIGHT, *[failing] * (MAX_IN_VAIN * 2), RIGHT]
     results = run(operation(), runs)
     assert all(result.errors for result in results[1:-1])
@@ -124,7 +126,7 @@ def test_a_plan_is_kept_when_variables_are_wrong(plans_run: list[Plan]) -> None:
     assert len(plans_run) == MAX_IN_VAIN * 2
 
 
-def test_a_plan_that_has_done_a_run_is_kept(plans_run: list[Plan]) -> None:
+def test_a_plan_that_has_completed_a_run_is_kept(plans_run: list[Plan]) -> None:
     runs = [RIGHT, RIGHT, *[ONLY_GRAPHQL_CORE_TAKES_IT] * (MAX_IN_VAIN * 2)]
     assert all(result == Result({"items": [{"id": "1"}]}, [], executed=True) for result in run(operation(), runs))
     assert len(plans_run) == len(runs) - 1

@@ -1,4 +1,4 @@
-"""No message repeats what the client's strings say, wherever they stand."""
+"""No message repeats a string from the client, wherever it appears."""
 
 import asyncio
 import json
@@ -67,7 +67,7 @@ PLACES_OF_VARIABLES = [
     ("query($v: Choice!) { choose(choice: $v) { id } }", "choice"),
     ("query($v: ID!) { item(id: $v) { id } }", "id"),
 ]
-# The marker stands all through the text, so that a part of it would show as well.
+# The marker is repeated throughout the text, so that any part of it would be noticed.
 texts = st.lists(
     st.one_of(st.text(max_size=30), st.sampled_from(["'", '"', "\\", "\n", "\\u", "#", "{", "...", "x" * 200])),
     max_size=4,
@@ -121,7 +121,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_a_word_between_quotation_marks_that_were_not_escaped_is_not_repeated(broken: str) -> None:
+def test_a_word_between_unescaped_quotation_marks_is_not_repeated(broken: str) -> None:
     for place in ("{ item(id: %s) { id } }", "{ search(input: {id: 1, title: %s}) { id } }"):
         found = messages(ENGINES[0], place.replace("%s", broken))
         assert found
@@ -144,7 +144,7 @@ def test_no_message_repeats_a_string_of_the_variables(place: tuple[str, str], va
     assert not [message for message in messages(engine, place[0], {"v": value}) if SECRET in message]
 
 
-def test_a_name_that_no_name_can_be_is_hidden_in_the_keys_of_variables() -> None:
+def test_an_invalid_name_in_the_keys_of_variables_is_hidden() -> None:
     (error, *_) = messages(ENGINES[0], PLACES_OF_VARIABLES[2][0], {"v": {"id": "1", f"{SECRET} text": 1}})
     assert "unknown field" in error
     assert SECRET not in error
@@ -176,19 +176,19 @@ def test_a_refused_document_is_not_logged(caplog: pytest.LogCaptureFixture) -> N
         ("{ now now: 1 }", None, "Syntax Error: Expected Name, found Int '1'."),
     ],
 )
-def test_numbers_booleans_and_names_stay_in_messages(
+def test_messages_keep_numbers_booleans_and_names(
     text: str, variables: Mapping[str, object] | None, expected: str
 ) -> None:
     assert any(expected in message for message in messages(ENGINES[0], text, variables))
 
 
-def test_a_short_string_does_not_tear_words_apart() -> None:
+def test_redacting_a_short_string_does_not_break_up_words() -> None:
     names = SchemaNames(CORE, introspection=True)
     redact = Redactor('{ a(b: "in") }', {"v": "hi"}, 100, names)
     assert redact("Invalid 'hi' in this 'which'") == "Invalid \"…\" in this 'which'"
 
 
-def test_a_message_is_bounded() -> None:
+def test_the_length_of_a_message_is_limited() -> None:
     (message, *_) = messages(ENGINES[0], f"{{ search(flag: [{'1 ' * 900}]) {{ id }} }}")
     assert "Boolean cannot represent" in message
     assert len(message) < 800

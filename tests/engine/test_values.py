@@ -1,4 +1,4 @@
-"""Every kind of value at every kind of place, coming in and going out, as with graphql-core."""
+"""Every kind of value in every kind of position is handled as by graphql-core, in input and in results."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from gateway.engine import DocumentError
 
 
 class Answer(Outcomes):
-    """Answers always the same."""
+    """Always return the same result."""
 
     def __init__(self, make: Callable[[], object]) -> None:
         self._make = make
@@ -27,7 +27,7 @@ class Answer(Outcomes):
 
 
 class OddError(GraphQLError):
-    """An exception that has the attributes of an item and of a text."""
+    """An exception with the attributes of an item and of a text."""
 
     id = "1"
     title = body = text = None
@@ -36,7 +36,7 @@ class OddError(GraphQLError):
 
 
 class Waiting:
-    """An awaitable that gives None."""
+    """An awaitable that returns None."""
 
     def __await__(self) -> Iterator[None]:
         return asyncio.sleep(0).__await__()
@@ -86,7 +86,7 @@ DEFAULTS = {
 
 @pytest.mark.parametrize("name", TYPES)
 @pytest.mark.parametrize("definition", ["TYPE", "TYPE!", "TYPE = DEFAULT", "NULLABLE = DEFAULT"])
-def test_a_variable_comes_in_as_with_graphql_core(name: str, definition: str) -> None:
+def test_a_variable_is_coerced_as_by_graphql_core(name: str, definition: str) -> None:
     own_type = definition.replace("TYPE", TYPES[name]).replace("!!", "!").replace("NULLABLE", TYPES[name].rstrip("!"))
     text = f"query($v: {own_type}) {{ search({name}: $v) {{ id }} }}".replace("DEFAULT", DEFAULTS[name])
     for value in [ABSENT, *WRONG, *RIGHT[name]]:
@@ -128,21 +128,21 @@ def test_a_variable_comes_in_as_with_graphql_core(name: str, definition: str) ->
         ("flag: true) @skip(if: $v", "Boolean!"),
     ],
 )
-def test_a_variable_stands_inside_a_literal_as_with_graphql_core(place: str, type_: str) -> None:
+def test_a_variable_inside_a_literal_is_coerced_as_by_graphql_core(place: str, type_: str) -> None:
     text = f"query($v: {type_}) {{ search({place}) {{ id }} a: count }}"
     for value in [ABSENT, *WRONG, "GREEN", {"id": "1", "texts": [{}]}, {"body": None, "length": 2}, True]:
         variables = {} if value is ABSENT else {"v": value}
         try:
             compared = compare(Case(text, variables, "query"), Outcomes)
         except DocumentError:
-            # A nullable variable needs a default to stand where null may not.
+            # A nullable variable needs a default where null is not allowed.
             assert type_ in {"Color", "Boolean", "Int"}
             return
         if compared.compiled:
             assert compared.handed_over == bool(compared.errors)
 
 
-def test_an_unused_variable_must_coerce_as_well() -> None:
+def test_an_unused_variable_must_also_coerce() -> None:
     text = "query($v: [Int!]) { now search @skip(if: true) { padded(width: 3) @include(if: true) } } "
     text += "fragment F on Query { page(first: $v) { total } }"
     with pytest.raises(DocumentError):
@@ -182,7 +182,7 @@ OBJECTS = [
 
 
 @pytest.mark.parametrize("selection", [*FIELDS, *OBJECTS])
-def test_a_value_goes_out_as_with_graphql_core(selection: str) -> None:
+def test_a_result_is_completed_as_by_graphql_core(selection: str) -> None:
     field, *_ = selection.split(maxsplit=1)
     for text in f"{{ item(id: 1) {{ {selection} }} }}", f"{{ item(id: 1) {{ id {selection} }} a: now }}":
         for make in VALUES:
@@ -225,7 +225,7 @@ def test_a_root_resolver_may_return_anything(selection: str) -> None:
 
 
 @pytest.mark.parametrize("selection", ["items { id }", "items { __typename }", "count", "now", "a: now b: colors"])
-def test_a_resolver_that_is_not_async_may_return_an_awaitable(selection: str) -> None:
+def test_a_synchronous_resolver_may_return_an_awaitable(selection: str) -> None:
     compared = compare(Case(f"{{ {selection} }}", {}, "query"), partial(Answer, Waiting))
     assert compared.compiled
     assert not compared.handed_over
@@ -245,7 +245,7 @@ def _page(make: Callable[[], object], *, in_list: bool) -> Page:
         ("id created title score hot color text { body } tags matrix related { id } extra", Item("1", tags=None)),
     ],
 )
-def test_what_is_right_does_not_need_graphql_core(selection: str, value: Item) -> None:
+def test_valid_results_do_not_need_graphql_core(selection: str, value: Item) -> None:
     for text in f"{{ item(id: 1) {{ {selection} }} }}", f"{{ a: item(id: 1) {{ {selection} }} b: __typename }}":
         compared = compare(Case(text, {}, "query"), lambda: Answer(lambda: value))
         assert compared.compiled

@@ -1,7 +1,7 @@
-"""The schema goes on serving the frontends that were written for its earlier versions.
+"""The schema stays compatible with frontends written for its earlier versions.
 
-A break that is meant is said to be so by its commit: a line of the message begins with `BREAKING CHANGE: `, as
-Conventional Commits has it. From there on the versions before it no longer count.
+A commit that breaks it on purpose has a line that begins with `BREAKING CHANGE: ` in its message, as in Conventional
+Commits. Versions before that commit no longer count.
 """
 
 import subprocess
@@ -22,7 +22,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def breaking_changes(checkout: Path, sdl: str) -> list[str]:
-    """List what breaks a client of any version of schema.graphql since the last break that was meant."""
+    """Return the changes that break clients of any version of schema.graphql since the last intended break."""
     meant = git(checkout, "log", "-1", "--format=%H", "--grep=^BREAKING CHANGE: ")
     commits = git(checkout, "log", "--format=%h", f"{meant}..HEAD" if meant else "HEAD", "--", "schema.graphql").split()
     now = build_schema(sdl)
@@ -34,13 +34,13 @@ def breaking_changes(checkout: Path, sdl: str) -> list[str]:
     return sorted(found.values())
 
 
-def test_the_schema_does_not_break_with_its_earlier_versions() -> None:
+def test_the_schema_is_compatible_with_its_earlier_versions() -> None:
     checkout = Path(__file__).parents[2]
     need((checkout / ".git").exists(), "the earlier versions of schema.graphql are in git only")
     need(git(checkout, "rev-parse", "--is-shallow-repository") == "false", "git must have the whole history")
     assert git(checkout, "log", "--format=%h", "--", "schema.graphql")
     broken = breaking_changes(checkout, create_schema().as_str())
-    assert not broken, "\n".join(["clients break (see the top of this file when that is meant):", *broken])
+    assert not broken, "\n".join(["this breaks clients (if that is intended, see the top of this file):", *broken])
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def commit(checkout: Path, message: str, sdl: str) -> None:
     git(checkout, "-c", "user.name=test", "-c", "user.email=test@example.com", "commit", "--quiet", "-m", message)
 
 
-def test_a_field_that_was_removed_in_any_commit_is_listed(checkout: Path) -> None:
+def test_a_field_removed_in_any_commit_is_listed(checkout: Path) -> None:
     commit(checkout, "Add age", "type Query { name: String age: String }")
     commit(checkout, "Remove age", "type Query { name: String }")
     (listed,) = breaking_changes(checkout, "type Query { name: String }")
@@ -67,7 +67,7 @@ def test_a_field_may_be_added(checkout: Path) -> None:
     assert breaking_changes(checkout, "type Query { name: String age: String }") == []
 
 
-def test_a_break_that_was_meant_is_allowed_and_one_after_it_is_not(checkout: Path) -> None:
+def test_an_intended_break_is_allowed_but_a_later_one_is_not(checkout: Path) -> None:
     commit(checkout, "Rename name\n\nBREAKING CHANGE: it was wrong", "type Query { title: String }")
     assert breaking_changes(checkout, "type Query { title: String }") == []
     (listed,) = breaking_changes(checkout, "type Query { name: String }")

@@ -1,4 +1,4 @@
-"""One read for all fields of a request that ask for the same invitation, and what becomes of those that wait."""
+"""Fields of one request that ask for the same invitation share a read."""
 
 import asyncio
 import gc
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.quick
 
 
 class Client:
-    """Reads an invitation when it is told to, and counts."""
+    """Complete reads on demand, and count them."""
 
     def __init__(self) -> None:
         self.reads = 0
@@ -31,13 +31,13 @@ def reading(client: Client) -> Context:
 
 
 async def begun(work: Coroutine[Any, Any, InvitationV2 | None]) -> asyncio.Task[InvitationV2 | None]:
-    """Run a task until it waits."""
+    """Run a task until it blocks."""
     task = asyncio.ensure_future(work)
     await asyncio.sleep(0)
     return task
 
 
-def test_a_field_that_stops_waiting_leaves_the_read_to_the_others() -> None:
+def test_cancelling_one_field_does_not_cancel_the_read_of_the_others() -> None:
     async def scenario() -> None:
         client = Client()
         context = reading(client)
@@ -55,7 +55,7 @@ def test_a_field_that_stops_waiting_leaves_the_read_to_the_others() -> None:
     asyncio.run(scenario())
 
 
-def test_fields_that_wait_for_a_read_that_is_cancelled_wait_no_longer() -> None:
+def test_cancelling_the_read_wakes_the_fields_that_wait_for_it() -> None:
     async def scenario() -> None:
         context = reading(Client())
         first, second = [await begun(context.invitation("1")) for _ in range(2)]
@@ -70,7 +70,7 @@ def test_fields_that_wait_for_a_read_that_is_cancelled_wait_no_longer() -> None:
     asyncio.run(scenario())
 
 
-def test_a_read_that_fails_and_that_nobody_else_waits_for_is_no_error_of_the_event_loop() -> None:
+def test_a_failed_read_without_other_waiters_is_not_logged_by_the_event_loop() -> None:
     async def scenario() -> None:
         noticed: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: noticed.append(context))
@@ -80,7 +80,7 @@ def test_a_read_that_fails_and_that_nobody_else_waits_for_is_no_error_of_the_eve
         with pytest.raises(OSError, match="no connection"):
             await reading(client).invitation("1")
 
-        del client  # it holds the error, and so what the error passed through
+        del client  # it holds the error, and with it the traceback's frames
         gc.collect()
         assert noticed == []
 

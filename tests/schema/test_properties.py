@@ -1,4 +1,4 @@
-"""Every property of an invitation is everywhere: read, sent, shown, taken as input, and kept by the sandbox."""
+"""Every part of the gateway handles every property of an invitation: REST, GraphQL and the sandbox."""
 
 import msgspec
 import pytest
@@ -11,7 +11,7 @@ from gateway.schema import inputs, types
 pytestmark = pytest.mark.quick
 
 DERIVED = {"created_at", "last_modified_at"}
-"""What the gateway makes of other properties."""
+"""Fields that the gateway derives from other properties."""
 
 
 def encoded(struct: type[msgspec.Struct]) -> set[str]:
@@ -54,7 +54,7 @@ def graphql_fields(class_: type) -> set[str]:
     ],
     ids=lambda it: it.__name__ if isinstance(it, type) else "",
 )
-def test_a_property_is_nowhere_forgotten(
+def test_no_property_is_missing_anywhere(
     value: type[msgspec.Struct],
     body: type[msgspec.Struct],
     type_: type,

@@ -1,4 +1,4 @@
-"""`schema.graphql`: what the gateway promises to frontends."""
+"""`schema.graphql`, the contract with frontends."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ def schema() -> GraphQLSchema:
     return build_schema(FILE.read_text(encoding="utf-8"))
 
 
-def test_schema_graphql_is_exactly_what_the_schema_prints() -> None:
+def test_schema_graphql_is_exactly_the_printed_schema() -> None:
     assert FILE.read_text(encoding="utf-8") == create_schema().as_str() + "\n"
 
 
@@ -40,7 +40,7 @@ def described(schema: GraphQLSchema) -> Iterator[tuple[str, str | None]]:
         if is_introspection_type(type_) or is_specified_scalar_type(type_):
             continue
         yield name, type_.description
-        assert not isinstance(type_, GraphQLEnumType), "its values need descriptions, too"
+        assert not isinstance(type_, GraphQLEnumType), "its values need descriptions as well"
         if isinstance(type_, GraphQLObjectType):
             for field_name, field in type_.fields.items():
                 yield f"{name}.{field_name}", field.description
@@ -51,7 +51,7 @@ def described(schema: GraphQLSchema) -> Iterator[tuple[str, str | None]]:
                 yield f"{name}.{input_name}", input_field.description
 
 
-def test_everything_has_a_description_that_is_a_sentence(schema: GraphQLSchema) -> None:
+def test_every_description_is_a_sentence(schema: GraphQLSchema) -> None:
     descriptions = dict(described(schema))
     assert len(descriptions) > 40
     for name, description in descriptions.items():
@@ -62,14 +62,14 @@ def test_everything_has_a_description_that_is_a_sentence(schema: GraphQLSchema) 
 
 @pytest.mark.parametrize("name", ["InvitationV2", "CreateInvitationInput", "UpdateInvitationInput"])
 @pytest.mark.parametrize("moment", ["created", "lastModified"])
-def test_a_moment_says_its_unit(schema: GraphQLSchema, name: str, moment: str) -> None:
+def test_the_description_of_a_time_names_its_unit(schema: GraphQLSchema, name: str, moment: str) -> None:
     description = dict(described(schema))[f"{name}.{moment}"]
     assert description is not None
     assert "milliseconds since 1970-01-01" in description
 
 
 def shape(schema: GraphQLSchema, name: str) -> dict[str, str]:
-    """Give what stands behind each field's name in the SDL."""
+    """Return the SDL after each field's name."""
     type_ = schema.type_map[name]
     if isinstance(type_, GraphQLInputObjectType):
         return {field_name: str(field.type) for field_name, field in type_.fields.items()}
@@ -129,11 +129,11 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_a_type_has_the_apis_own_names_and_only_what_is_certain_is_non_null(schema: GraphQLSchema, name: str) -> None:
+def test_a_type_has_the_apis_names_and_only_guaranteed_fields_are_non_null(schema: GraphQLSchema, name: str) -> None:
     assert shape(schema, name) == SHAPES[name]
 
 
-def test_there_are_no_other_types_than_these(schema: GraphQLSchema) -> None:
+def test_there_are_no_other_types(schema: GraphQLSchema) -> None:
     own = {
         name
         for name, type_ in schema.type_map.items()
@@ -142,5 +142,5 @@ def test_there_are_no_other_types_than_these(schema: GraphQLSchema) -> None:
     assert own == {*SHAPES, "Int64", "DateTime"}
 
 
-def test_a_page_has_20_items_unless_told_otherwise() -> None:
+def test_a_page_has_20_items_by_default() -> None:
     assert "first: Int = 20" in FILE.read_text(encoding="utf-8")
