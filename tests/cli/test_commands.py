@@ -1,4 +1,4 @@
-"""The commands as a person runs them: processes of their own, spoken to over HTTP."""
+"""The commands as users run them: in their own processes, called over HTTP."""
 
 import json
 import signal
@@ -24,7 +24,7 @@ INPUT = {"inviter": "urn:li:person:a", "invitee": "urn:li:email:b@example.com", 
 
 
 def graphql(base: str, query: str, variables: object = None, **headers: str) -> dict[str, Any]:
-    """Ask as `curl` does: as JSON, with no other header than those given."""
+    """Send a query as `curl` does: as JSON, with only the given headers."""
     body = {"query": query, "variables": variables}
     response = httpx.post(f"{base}/graphql", json=body, headers=headers, timeout=LIMIT, trust_env=False)
     assert response.status_code == 200, response.text
@@ -36,7 +36,7 @@ def get(url: str, **headers: str) -> httpx.Response:
     return httpx.get(url, headers=headers, timeout=LIMIT, trust_env=False)
 
 
-def test_dev_lets_a_newcomer_create_update_read_and_page_without_a_token() -> None:
+def test_with_dev_a_newcomer_can_create_update_read_and_page_without_a_token() -> None:
     with started("dev", "--port", "0") as dev:
         base = dev.url_before("/graphql")
 
@@ -63,7 +63,7 @@ def test_dev_lets_a_newcomer_create_update_read_and_page_without_a_token() -> No
         assert "<html" in get(f"{base}/graphql", Accept="text/html").text
 
 
-def test_dev_serves_the_sandbox_beside_it_and_prints_how_to_reach_it() -> None:
+def test_dev_also_serves_the_sandbox_and_prints_its_url() -> None:
     with started("dev", "--port", "0") as dev:
         base = dev.url_before("/graphql")
         created = graphql(base, CREATE, {"input": INPUT})["data"]["createInvitation"]
@@ -74,7 +74,7 @@ def test_dev_serves_the_sandbox_beside_it_and_prints_how_to_reach_it() -> None:
         assert get(f"{collection}/{created['id']}", Authorization="Bearer any").json()["inviter"] == INPUT["inviter"]
 
 
-def test_dev_supplies_a_token_only_where_none_was_brought() -> None:
+def test_dev_supplies_a_token_only_if_the_request_has_none() -> None:
     with started("dev", "--port", "0") as dev:
         base = dev.url_before("/graphql")
         query = "{ invitations { nodes { id } } }"
@@ -97,7 +97,7 @@ def test_data_survives_kill_9_and_data_in_memory_does_not(tmp_path: Path) -> Non
             assert found == ({"inviter": INPUT["inviter"]} if survives else None)
 
 
-def test_serve_asks_the_configured_api_with_the_callers_token_and_logs_nothing_private() -> None:
+def test_serve_calls_the_configured_api_with_the_callers_token_and_logs_nothing_private() -> None:
     private = ["token-of-the-test", "inviter-x", "invitee-x", "a private text", SECRET]
     message = {"invitationMessage": {"body": "a private text"}}
     given = {"inviter": "inviter-x", "invitee": "invitee-x", "message": message}
@@ -126,7 +126,7 @@ def test_serve_asks_the_configured_api_with_the_callers_token_and_logs_nothing_p
         assert text not in serve.output
 
 
-def test_serve_with_two_workers_answers_and_stops_with_both() -> None:
+def test_serve_with_two_workers_responds_and_stops_both() -> None:
     variables = {"GATEWAY_UPSTREAM_URL": "http://127.0.0.1:1/v1.0"}
     with started("serve", "--port", "0", "--workers", "2", variables=variables) as serve:
         base = serve.url_before("/graphql")
@@ -140,7 +140,7 @@ def test_serve_with_two_workers_answers_and_stops_with_both() -> None:
         get(f"{base}/healthz")
 
 
-def test_sandbox_serves_the_rest_api_alone() -> None:
+def test_sandbox_serves_only_the_rest_api() -> None:
     with started("sandbox", "--port", "0") as sandbox:
         base = sandbox.url_before("/v1.0/linkedIn/invitations")
         page = get(f"{base}/v1.0/linkedIn/invitations?$top=2", Authorization="Bearer x").json()
@@ -177,7 +177,7 @@ def test_schema_prints_writes_and_checks_the_sdl(tmp_path: Path) -> None:
     assert_one_line_of_error(run_command("schema", "--output", str(tmp_path / "none" / "x.graphql")), "x.graphql")
 
 
-def test_a_misspelt_variable_is_pointed_out_and_the_gateway_starts() -> None:
+def test_a_misspelt_variable_causes_a_warning_and_the_gateway_starts() -> None:
     variables = {"GATEWAY_UPSTREAM_URI": f"https://{SECRET}.example"}
     with started("serve", "--port", "0", variables=variables) as serve:
         serve.url_before("/graphql")
@@ -185,7 +185,7 @@ def test_a_misspelt_variable_is_pointed_out_and_the_gateway_starts() -> None:
         assert SECRET not in serve.output
 
 
-def test_each_setting_is_an_option_of_serve_with_its_default_and_variable() -> None:
+def test_serve_has_an_option_for_each_setting_with_its_default_and_variable() -> None:
     text = run_command("serve", "--help").stdout
     flat = " ".join(text.split())
     for name, field in Settings.model_fields.items():
@@ -195,7 +195,7 @@ def test_each_setting_is_an_option_of_serve_with_its_default_and_variable() -> N
         assert field.description in flat
 
 
-def test_an_option_goes_before_its_variable() -> None:
+def test_an_option_overrides_its_variable() -> None:
     with InvitationsUpstream(always(json_answer(200, {"id": "1"}))) as upstream:
         variables = {"GATEWAY_UPSTREAM_URL": "https://graph.example", "GATEWAY_PORT": "1", "GATEWAY_PLAYGROUND": "true"}
         words = ("--upstream-url", upstream.url, "--port", "0", "--no-playground")
@@ -207,7 +207,7 @@ def test_an_option_goes_before_its_variable() -> None:
             assert "<html" not in get(f"{base}/graphql", Accept="text/html").text
 
 
-def test_what_is_switched_off_is_off_and_what_is_allowed_is_allowed() -> None:
+def test_features_can_be_switched_off_and_origins_allowed() -> None:
     variables = {
         "GATEWAY_PLAYGROUND": "false",
         "GATEWAY_INTROSPECTION": "false",

@@ -1,4 +1,4 @@
-"""A start that cannot work fails, and says why in one line."""
+"""A start that cannot succeed fails, and says why in one line."""
 
 import socket
 from pathlib import Path
@@ -12,7 +12,7 @@ SECRET = "5ecret"
 
 
 @pytest.mark.parametrize("command", ["dev", "sandbox"])
-def test_a_data_file_that_is_none_is_told_in_one_line_and_left_alone(tmp_path: Path, command: str) -> None:
+def test_an_invalid_data_file_is_reported_in_one_line_and_not_changed(tmp_path: Path, command: str) -> None:
     file = tmp_path / "notes.txt"
     file.write_text("my notes, and no database\n" * 100)
     assert_one_line_of_error(run_command(command, "--port", "0", "--data", str(file)), "notes.txt")
@@ -20,7 +20,7 @@ def test_a_data_file_that_is_none_is_told_in_one_line_and_left_alone(tmp_path: P
 
 
 @pytest.mark.parametrize("command", ["dev", "serve", "sandbox"])
-def test_a_port_that_is_taken_is_told_in_one_line(command: str) -> None:
+def test_a_port_in_use_is_reported_in_one_line(command: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert_one_line_of_error(run_command(command, "--port", port), port, "in use")
@@ -28,7 +28,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(command: str) -> None:
 
 @pytest.mark.parametrize("host", ["no such host", "x" * 64, "300.300.300.300"])
 @pytest.mark.parametrize("command", ["serve", "sandbox"])
-def test_a_host_that_is_none_is_told_in_one_line(command: str, host: str) -> None:
+def test_an_invalid_host_is_reported_in_one_line(command: str, host: str) -> None:
     assert_one_line_of_error(run_command(command, "--host", host, "--port", "0"), "listen")
 
 
@@ -46,13 +46,13 @@ def test_a_host_that_is_none_is_told_in_one_line(command: str, host: str) -> Non
         (("serve",), {"GATEWAY_CORS_ORIGINS": SECRET}, "GATEWAY_CORS_ORIGINS"),
     ],
 )
-def test_a_wrong_setting_stops_the_start_with_one_line_that_names_its_variable(
+def test_an_invalid_setting_stops_the_start_with_one_line_that_names_its_variable(
     words: tuple[str, ...], variables: dict[str, str], named: str
 ) -> None:
     assert_one_line_of_error(run_command(*words, variables=variables), f"{named}: ")
 
 
-def test_a_worker_that_cannot_be_built_says_why_and_ends_with_the_status_that_ends_its_supervisor(
+def test_a_worker_that_fails_to_start_says_why_and_exits_with_the_status_that_stops_its_supervisor(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> None:
@@ -78,7 +78,7 @@ def test_a_worker_that_cannot_be_built_says_why_and_ends_with_the_status_that_en
         (("schema", "--output", "{folder}"), {}, "{folder}: "),
     ],
 )
-def test_a_start_that_cannot_work_fails_and_says_why_in_one_line(
+def test_a_start_that_cannot_succeed_fails_and_says_why_in_one_line(
     tmp_path: Path, words: tuple[str, ...], variables: dict[str, str], reason: str
 ) -> None:
     (tmp_path / "text").write_text("no database" * 1000)
@@ -90,7 +90,7 @@ def test_a_start_that_cannot_work_fails_and_says_why_in_one_line(
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_taken_port_fails_before_any_worker_is_started(workers: str) -> None:
+def test_a_port_in_use_fails_before_any_worker_is_started(workers: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         result = run_command("serve", "--port", port, "--workers", workers)

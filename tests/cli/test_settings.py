@@ -1,4 +1,4 @@
-"""The settings: names, defaults, bounds, and how a wrong one is told."""
+"""The settings: names, defaults, limits, and the errors for invalid ones."""
 
 import os
 
@@ -37,7 +37,7 @@ ACCEPTED: list[tuple[str, str, object]] = [
     ("upstream_timeout", "0.1", 0.1),
     ("upstream_timeout", "300", 300.0),
     ("update_path", "/linkedIn/invitations/{id}", "/linkedIn/invitations/{id}"),
-    ("host", "0.0.0.0", "0.0.0.0"),  # noqa: S104  (what people set)
+    ("host", "0.0.0.0", "0.0.0.0"),  # noqa: S104  (users set this)
     ("host", "::", "::"),
     ("port", "0", 0),
     ("port", "65535", 65535),
@@ -67,7 +67,7 @@ def test_a_proxy_with_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -
     assert SECRET not in repr(settings)
 
 
-def test_a_proxy_to_an_upstream_in_clear_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_is_refused_for_an_upstream_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GATEWAY_UPSTREAM_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("GATEWAY_UPSTREAM_URL", "http://127.0.0.1:8001/v1.0")
     with pytest.raises(SettingsError, match=r"^GATEWAY_UPSTREAM_PROXY: must not be set if the upstream URL is http"):
@@ -140,7 +140,7 @@ REFUSED: list[tuple[str, str]] = [
 
 
 @pytest.mark.parametrize(("name", "text"), REFUSED)
-def test_a_wrong_value_is_told_in_one_line_that_names_the_variable_and_not_the_value(
+def test_an_invalid_value_is_reported_in_one_line_with_the_variable_but_not_the_value(
     monkeypatch: pytest.MonkeyPatch, name: str, text: str
 ) -> None:
     monkeypatch.setenv(f"GATEWAY_{name.upper()}", text)
@@ -165,7 +165,7 @@ def test_a_wrong_value_is_told_in_one_line_that_names_the_variable_and_not_the_v
         ("GATEWAY_PLAYGROUD", "GATEWAY_PLAYGROUND"),
     ],
 )
-def test_a_variable_that_does_not_exist_is_pointed_out_with_what_was_probably_meant(
+def test_the_warning_about_an_unknown_variable_suggests_a_similar_one(
     monkeypatch: pytest.MonkeyPatch, misspelt: str, meant: str
 ) -> None:
     monkeypatch.setenv(misspelt, SECRET)
@@ -175,7 +175,7 @@ def test_a_variable_that_does_not_exist_is_pointed_out_with_what_was_probably_me
     assert SECRET not in line
 
 
-def test_a_variable_that_is_like_no_setting_is_pointed_out_with_all_that_there_are(
+def test_the_warning_about_a_variable_unlike_any_setting_lists_all_settings(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("GATEWAY_QQQQQ", SECRET)
@@ -184,7 +184,7 @@ def test_a_variable_that_is_like_no_setting_is_pointed_out_with_all_that_there_a
         assert f"GATEWAY_{name.upper()}" in line
 
 
-def test_no_variable_of_a_setting_is_pointed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_is_no_warning_about_the_variable_of_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in Settings.model_fields:
         monkeypatch.setenv(f"GATEWAY_{name.upper()}", "x")
     monkeypatch.setenv("OTHER_GATEWAY_PORT", "x")

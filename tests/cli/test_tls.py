@@ -1,4 +1,4 @@
-"""A start whose TLS cannot work: without it, every request would end in UPSTREAM_UNAVAILABLE."""
+"""The start fails if TLS cannot work: otherwise every request would end in UPSTREAM_UNAVAILABLE."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ def _no_authorities_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
-def test_authorities_that_cannot_be_used_stop_the_start_with_one_line(tmp_path: Path) -> None:
+def test_unusable_certificate_authorities_stop_the_start_with_one_line(tmp_path: Path) -> None:
     (tmp_path / "text.pem").write_text("no certificate")
     (tmp_path / "empty.pem").touch()
     (tmp_path / "folder").mkdir()
@@ -43,14 +43,14 @@ def test_authorities_that_cannot_be_used_stop_the_start_with_one_line(tmp_path: 
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_an_upstream_without_tls_needs_no_authorities(tmp_path: Path, workers: str) -> None:
+def test_an_upstream_without_tls_needs_no_certificate_authorities(tmp_path: Path, workers: str) -> None:
     variables = {"SSL_CERT_FILE": str(tmp_path / "missing"), "GATEWAY_UPSTREAM_URL": "http://127.0.0.1:1"}
     with started("serve", "--port", "0", "--workers", workers, variables=variables) as serve:
         serve.url_before("/graphql")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_authorities_that_can_be_used_let_it_start(tmp_path: Path, workers: str) -> None:
+def test_with_usable_certificate_authorities_the_gateway_starts(tmp_path: Path, workers: str) -> None:
     _, certificate = self_signed(tmp_path, "DNS:graph.test")
     need(shutil.which("openssl"), "the openssl command names the certificate's file")
     named = subprocess.run(
@@ -67,7 +67,7 @@ def test_authorities_that_can_be_used_let_it_start(tmp_path: Path, workers: str)
             serve.url_before("/graphql")
 
 
-def test_a_system_without_authorities_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_system_without_certificate_authorities_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     paths = ssl.get_default_verify_paths()._replace(openssl_capath=str(tmp_path))
     monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
     monkeypatch.setattr(ssl.SSLContext, "load_default_certs", lambda *_: None)

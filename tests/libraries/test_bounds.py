@@ -1,4 +1,4 @@
-"""Which versions of libraries are admitted, and how others are tried."""
+"""Which versions of libraries are allowed, and how to try others."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ def test_each_library_has_an_upper_bound() -> None:
     assert all("<" in requirement.partition(";")[0] for requirement in project()["dependencies"])
 
 
-def test_libraries_that_are_used_beyond_their_documentation_are_bounded_by_their_next_minor_version() -> None:
+def test_libraries_with_undocumented_uses_are_bounded_by_their_next_minor_version() -> None:
     for requirement in project()["dependencies"]:
         name = newest(requirement)
         if name in ("graphql-core", "httpx", "strawberry-graphql", "uvicorn"):

@@ -1,4 +1,4 @@
-"""What is not documented of a library is used in one module, so that a new version is looked at in one place."""
+"""Only one module uses the undocumented parts of a library, so that a new version is checked in one place."""
 
 import ast
 import importlib
@@ -33,7 +33,7 @@ DOCUMENTED = {
     "strawberry.types.field": {"StrawberryField"},
     "uvicorn": set(uvicorn.__all__),
 }
-"""Names by module. For those that no `__all__` of the library's own package has, a page tells how to import them."""
+"""Names by module. Those that are missing from the `__all__` of the library's package are documented on a page."""
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.rglob("*.py"))
 
 
@@ -42,7 +42,7 @@ def parsed(module: str) -> ast.Module:
 
 
 def used(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Yield the names of libraries in a module, each with the module that it comes from."""
+    """Yield the names that a module uses from libraries, each with its source module."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             yield from ((node.module, alias.name) for alias in node.names)
@@ -57,14 +57,14 @@ def test_each_library_has_its_module() -> None:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_no_other_module_uses_what_is_not_documented(module: str) -> None:
+def test_no_other_module_uses_undocumented_names(module: str) -> None:
     libraries = set(DOORS.values()) - {DOORS.get(module)}
     names = {(source, name) for source, name in used(parsed(module)) if source.split(".")[0] in libraries}
     assert not {(source, name) for source, name in names if name not in DOCUMENTED.get(source, set())}
 
 
 @pytest.mark.parametrize("module", sorted(set(MODULES) - set(DOORS)))
-def test_no_other_module_uses_a_private_name_of_a_class_that_it_extends(module: str) -> None:
+def test_no_other_module_uses_private_names_of_its_base_classes(module: str) -> None:
     source = (ROOT / module).read_text(encoding="utf-8")
     assert "SLF001" not in source
     name = ".".join(("gateway", *Path(module).with_suffix("").parts)).removesuffix(".__init__")
@@ -75,7 +75,7 @@ def test_no_other_module_uses_a_private_name_of_a_class_that_it_extends(module: 
     assert not private & set(re.findall(r"self\.(_[a-z]\w+)", source))
 
 
-def test_resolvers_use_the_context_alone_which_is_all_that_the_engine_has_for_them() -> None:
+def test_resolvers_use_only_the_context_because_the_engine_provides_nothing_else() -> None:
     attributes = {
         name
         for module in MODULES

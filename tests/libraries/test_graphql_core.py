@@ -1,4 +1,4 @@
-"""What the engine relies on in graphql-core although it is not documented."""
+"""The undocumented behaviour of graphql-core that the engine relies on."""
 
 import re
 
@@ -44,16 +44,16 @@ def syntax_error(text: str, max_tokens: int | None = None) -> GraphQLError:
     return caught.value
 
 
-def test_the_two_rules_that_are_replaced_are_among_those_that_graphql_core_applies() -> None:
+def test_graphql_core_applies_the_two_rules_that_the_engine_replaces() -> None:
     assert {OverlappingFieldsCanBeMergedRule, ValuesOfCorrectTypeRule} <= set(specified_rules)
 
 
-def test_a_document_of_too_many_tokens_is_told_from_other_syntax_errors() -> None:
+def test_too_many_tokens_can_be_told_from_other_syntax_errors() -> None:
     assert has_too_many_tokens(syntax_error("{ a b }", 3), 3)
     assert not has_too_many_tokens(syntax_error("{ a b", 9), 9)
 
 
-def test_comparing_fields_ends_with_the_budget_and_the_error_is_told_from_others() -> None:
+def test_comparing_fields_stops_at_the_budget_with_an_error_of_its_own() -> None:
     text = "{ " + "colour " * 20 + "}"
     assert errors(text, bounded_merge_rule(100_000)) == []
     (error,) = errors(text, bounded_merge_rule(10))
@@ -62,16 +62,16 @@ def test_comparing_fields_ends_with_the_budget_and_the_error_is_told_from_others
     assert not is_aborted(error)
 
 
-def test_a_wrong_literal_is_located_where_graphql_core_does_not_say_where_it_is() -> None:
+def test_the_engine_adds_the_location_of_an_invalid_literal() -> None:
     text = "{ item(ids: [1, [2]]) { colour } }"
     (unlocated,) = errors(text, ValuesOfCorrectTypeRule)
-    assert not unlocated.locations, "graphql-core locates it by itself: the rule of our own can go"
+    assert not unlocated.locations, "graphql-core now adds the location: remove our own rule"
     (error,) = errors(text, LocatedValues)
     assert error.message == unlocated.message
     assert [(it.line, it.column) for it in error.locations or ()] == [(1, 17)]
 
 
-def test_suggestions_are_hidden_but_for_one_that_its_words_tell() -> None:
+def test_graphql_core_hides_all_suggestions_but_one_which_its_wording_identifies() -> None:
     (error,) = validate(SCHEMA, parse("{ color }"))
     assert SUGGESTION.sub("", error.message) == "Cannot query field 'color' on type 'Query'."
     (error,) = validate(SCHEMA, parse("{ item }"), hide_suggestions=True)
@@ -90,12 +90,12 @@ def test_suggestions_are_hidden_but_for_one_that_its_words_tell() -> None:
         ('{ item(id: "a"?) }', LEXICAL_IN_DOUBT, "Syntax Error: Unexpected character."),
     ],
 )
-def test_what_a_syntax_error_quotes_of_a_text_is_cut_off(text: str, hidden: re.Pattern[str], message: str) -> None:
+def test_the_text_that_a_syntax_error_quotes_is_truncated(text: str, hidden: re.Pattern[str], message: str) -> None:
     error = syntax_error(text)
     assert hidden.sub(r"\1.", error.message) == message
 
 
-def test_an_argument_that_does_not_coerce_blames_itself_and_a_resolver_that_fails_blames_its_field() -> None:
+def test_an_argument_error_points_to_the_argument_and_a_resolver_error_to_the_field() -> None:
     text = "query($id: Int = 1) { argument(id: $id) resolver }"
     result = execute(SCHEMA, parse(text), {"resolver": lambda _: 1 / 0}, variable_values={"id": None})
     assert isinstance(result, ExecutionResult)

@@ -1,4 +1,4 @@
-"""What the transport relies on in httpx although it is not documented."""
+"""The undocumented behaviour of httpx that the transport relies on."""
 
 import asyncio
 
@@ -22,14 +22,14 @@ def response(status: int = 200) -> Response:
     )
 
 
-def test_a_request_that_skips_the_constructor_is_what_httpx_would_make_of_it() -> None:
+def test_a_request_made_without_the_constructor_equals_httpxs_own() -> None:
     made, usual = request(), httpx.Request("POST", URL, headers=FIELDS, content=b"{}")
     assert serialize(made) == serialize(usual)
     assert (made.method, made.url, made.read()) == (usual.method, usual.url, usual.read())
     assert made.extensions["timeout"] == {"read": 1.0}
 
 
-def test_the_headers_of_a_request_are_looked_up_as_usual_although_nothing_indexed_them() -> None:
+def test_unindexed_headers_of_a_request_can_be_looked_up_as_usual() -> None:
     for look_up in (
         lambda headers: headers["A"],
         lambda headers: headers.get_list("a"),
@@ -55,7 +55,7 @@ def test_a_request_can_be_sent_by_another_client() -> None:
     assert asyncio.run(send()).json() == ["1, 2", "{}"]
 
 
-def test_a_response_is_read_and_closed_when_it_is_made() -> None:
+def test_a_new_response_is_already_read_and_closed() -> None:
     made = response()
     assert made.is_closed
     assert made.is_stream_consumed
@@ -65,13 +65,13 @@ def test_a_response_is_read_and_closed_when_it_is_made() -> None:
     assert made.status_code == 200
 
 
-def test_the_headers_of_a_response_are_made_from_its_fields() -> None:
+def test_the_headers_of_a_response_come_from_its_fields() -> None:
     assert response().headers["a"] == "1, 2"
     assert response().headers.get_list("a") == ["1", "2"]
     assert response().headers["content-type"] == "application/json"
 
 
-def test_a_client_hands_over_a_response_of_ours() -> None:
+def test_a_client_returns_our_response() -> None:
     class Transport(httpx.AsyncBaseTransport):
         async def handle_async_request(self, _: httpx.Request) -> httpx.Response:
             return response(404)

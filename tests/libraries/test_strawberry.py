@@ -1,4 +1,4 @@
-"""What the engine relies on in Strawberry although it is not documented."""
+"""The undocumented behaviour of Strawberry that the engine relies on."""
 
 import asyncio
 
@@ -58,20 +58,20 @@ def field(name: str) -> StrawberryField:
     return internals.definition_of(core_field(name))
 
 
-def test_the_schema_of_graphql_core_and_the_class_that_executes_are_at_hand() -> None:
+def test_a_schema_has_graphql_cores_schema_and_an_execution_context_class() -> None:
     assert isinstance(CORE, GraphQLSchema)
     assert {"Query", "Words", "Choice"} <= set(CORE.type_map)
     assert issubclass(internals.executor_class(SCHEMA), Executor)
 
 
-def test_a_field_of_graphql_core_leads_to_the_one_of_strawberry() -> None:
+def test_a_field_of_graphql_core_refers_to_strawberrys_field() -> None:
     assert field("say").python_name == "say"
     for missing in (None, GraphQLField(core_field("say").type)):
         with pytest.raises(NotCompiledError):
             internals.definition_of(missing)
 
 
-def test_exception_handlers_are_noticed() -> None:
+def test_exception_handlers_are_detected() -> None:
     @strawberry.type
     class Problem:
         what: str
@@ -95,7 +95,7 @@ def test_arguments_have_a_name_in_graphql_a_name_in_python_and_a_type() -> None:
     assert many.annotation.of_type.of_type is str  # type: ignore[attr-defined]
 
 
-def test_the_fields_of_an_input_are_known_unless_it_is_one_that_is_left_to_graphql_core() -> None:
+def test_the_fields_of_an_input_are_known_unless_it_is_left_to_graphql_core() -> None:
     some_word, more = internals.input_fields(SCHEMA, Words)
     assert (some_word.name, some_word.python_name) == ("someWord", "some_word")
     assert isinstance(some_word.annotation, internals.StrawberryMaybe)
@@ -115,7 +115,7 @@ def test_a_coerced_value_becomes_the_argument_that_a_resolver_takes() -> None:
     assert issubclass(internals.StrawberryInputCoercionError, StrawberryGraphQLError)
 
 
-def test_a_resolver_tells_which_of_its_parameters_are_no_arguments() -> None:
+def test_a_resolver_knows_which_of_its_parameters_are_not_arguments() -> None:
     resolver = internals.resolver_of(field("say"))
     assert resolver
     assert (resolver.is_async, resolver.self, resolver.parents, resolver.info) == (False, True, {"root"}, "info")
@@ -133,7 +133,7 @@ def test_a_root_resolver_is_called_as_strawberry_calls_it() -> None:
     assert expected.data == {"x": called}
 
 
-def test_the_two_rules_that_strawberry_adds_are_not_among_those_of_graphql_core() -> None:
+def test_graphql_core_does_not_have_the_two_rules_that_strawberry_adds() -> None:
     text = "{ say(theWords: {someWord: null}, choice: {a: 1, b: 2}) }"
     ours = [internals.MaybeNullValidationRule, internals.OneOfInputValidationRule]
     assert not set(ours) & set(specified_rules)
@@ -141,7 +141,7 @@ def test_the_two_rules_that_strawberry_adds_are_not_among_those_of_graphql_core(
     assert SCHEMA.execute_sync(text).errors
 
 
-def test_what_can_be_awaited_is_told_from_values() -> None:
+def test_awaitables_can_be_told_from_values() -> None:
     assert not internals.is_awaitable("a")
     coroutine = asyncio.sleep(0)
     assert internals.is_awaitable(coroutine)

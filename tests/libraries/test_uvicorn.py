@@ -1,4 +1,4 @@
-"""What the server relies on in uvicorn although it is not documented."""
+"""The undocumented behaviour of uvicorn that the server relies on."""
 
 import asyncio
 import inspect
@@ -25,12 +25,12 @@ EXTENDED = {
     Server: "shutdown",
     Workers: "terminate_all join_all handle_int",
 }
-"""Methods that uvicorn calls, and that are replaced or extended."""
+"""Methods called by uvicorn that the server replaces or extends."""
 CYCLE = ("keep_alive", "scope", "message_event", "response_complete", "disconnected")
 
 
 class FakeTransport(asyncio.Transport):
-    """A connection's transport that keeps what is written."""
+    """A connection's transport that records what is written."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -74,12 +74,12 @@ async def connected(class_: type[Any]) -> tuple[Any, FakeTransport]:
 
 async def answered(protocol: Any, request: bytes = b"POST / HTTP/1.1\r\nhost: a\r\n\r\n") -> None:
     protocol.data_received(request)
-    while not protocol.cycle.response_complete:  # noqa: ASYNC110  # a few turns of the loop
+    while not protocol.cycle.response_complete:  # noqa: ASYNC110  # a few iterations of the loop
         await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("class_", EXTENDED, ids=lambda class_: class_.__name__)
-def test_each_method_that_is_extended_is_one_of_uvicorn_s(class_: type) -> None:
+def test_each_extended_method_exists_in_uvicorn(class_: type) -> None:
     base = next(it for it in class_.__mro__ if it.__module__.startswith("uvicorn."))
     for name in EXTENDED[class_].split():
         assert name in vars(class_), name
@@ -87,7 +87,7 @@ def test_each_method_that_is_extended_is_one_of_uvicorn_s(class_: type) -> None:
         assert ours == theirs, name
 
 
-def test_a_protocol_has_the_attributes_that_are_read_and_set() -> None:
+def test_a_protocol_has_the_attributes_that_the_server_reads_and_sets() -> None:
     async def check() -> None:
         protocol, transport = await connected(internals.HttpToolsProtocol)
         assert protocol.loop is asyncio.get_running_loop()
@@ -103,7 +103,7 @@ def test_a_protocol_has_the_attributes_that_are_read_and_set() -> None:
     asyncio.run(check())
 
 
-def test_a_request_has_a_cycle_and_its_answer_is_written_in_two_parts() -> None:
+def test_a_request_has_a_cycle_and_its_response_is_written_in_two_parts() -> None:
     async def check() -> None:
         protocol, transport = await connected(internals.HttpToolsProtocol)
         protocol.data_received(b"POST / HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -144,7 +144,7 @@ def test_an_application_that_waits_for_a_body_resumes_reading() -> None:
     asyncio.run(check())
 
 
-def test_an_answer_that_is_complete_takes_no_more_of_a_body() -> None:
+def test_a_complete_response_reads_no_more_of_the_body() -> None:
     async def check() -> None:
         protocol, _ = await connected(internals.HttpToolsProtocol)
         await answered(protocol, b"POST / HTTP/1.1\r\ncontent-length: 9\r\n\r\nabc")
@@ -155,7 +155,7 @@ def test_an_answer_that_is_complete_takes_no_more_of_a_body() -> None:
     asyncio.run(check())
 
 
-def test_the_server_makes_protocols_with_the_arguments_that_a_refusal_takes() -> None:
+def test_uvicorn_creates_protocols_with_the_arguments_that_a_refusal_takes() -> None:
     made: list[dict[str, Any]] = []
 
     def protocol(**options: Any) -> asyncio.Protocol:
@@ -175,7 +175,7 @@ def test_the_server_makes_protocols_with_the_arguments_that_a_refusal_takes() ->
         with socket.create_server(("127.0.0.1", 0)) as listener:
             await server.startup([listener])
             _, writer = await asyncio.open_connection(*listener.getsockname())
-            while not made:  # noqa: ASYNC110  # a few turns of the loop
+            while not made:  # noqa: ASYNC110  # a few iterations of the loop
                 await asyncio.sleep(0)
             writer.close()
             await writer.wait_closed()
@@ -188,7 +188,7 @@ def test_the_server_makes_protocols_with_the_arguments_that_a_refusal_takes() ->
 
 
 class Worker:
-    """Stands for a worker process that has ended."""
+    """A stand-in for a worker process that has exited."""
 
     pid = 0
     exitcode = internals.STARTUP_FAILURE
@@ -211,20 +211,20 @@ def supervisor() -> internals.Multiprocess:
     kept = {number: signal.getsignal(number) for number in multiprocess.SIGNALS}
     made = internals.Multiprocess(uvicorn.Config("none", workers=2), [])
     for number, handler in kept.items():
-        assert signal.getsignal(number) is not handler, "a handler of our own need not be restored"
+        assert signal.getsignal(number) is not handler, "our own handler need not be restored"
         signal.signal(number, handler)
     made.processes = [Worker()]  # type: ignore[list-item]
     return made
 
 
-def test_a_supervisor_starts_no_other_worker_after_one_that_could_not_start(
+def test_a_supervisor_starts_no_more_workers_after_one_failed_to_start(
     supervisor: internals.Multiprocess,
 ) -> None:
     supervisor.keep_subprocess_alive()
     assert supervisor.should_exit.is_set()
 
 
-def test_a_supervisor_that_is_interrupted_ends_its_workers_while_it_looks_for_more_signals(
+def test_an_interrupted_supervisor_stops_its_workers(
     supervisor: internals.Multiprocess,
 ) -> None:
     supervisor.signal_queue.append(signal.SIGINT)

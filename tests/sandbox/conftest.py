@@ -10,7 +10,7 @@ from gateway.sandbox import SANDBOX_TOKEN, Store, create_app
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    """Serve a new sandbox, one for all tests of a module, and give the URL of its collection."""
+    """Serve a new sandbox for the tests of a module, and return the URL of its collection."""
     with closing(Store()) as store, serve_app(create_app(store)) as base:
         yield f"{base}/v1.0/linkedIn/invitations"
 

@@ -1,9 +1,9 @@
-"""Kill the sandbox with SIGKILL in the middle of writes, again and again, and count what it lost of what it confirmed.
+"""Kill the sandbox with SIGKILL in the middle of writes, repeatedly, and count the confirmed writes that it lost.
 
     python -m sandbox.kill_rounds [ROUNDS]
 
-Each round starts the sandbox on the same file, compares what it holds with everything that was ever confirmed, then
-creates and updates invitations from several clients at once until the kill. Exits with 1 when anything was lost.
+Each round starts the sandbox on the same file, compares its content with all confirmed writes, then creates and updates
+invitations from several clients at once until the kill. Exits with status 1 if anything was lost.
 """
 
 import asyncio
@@ -26,15 +26,15 @@ COLLECTION = "/v1.0/linkedIn/invitations"
 
 @contextmanager
 def sandbox(path: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Run the sandbox on the file, and give its process and the URL of the collection."""
+    """Run the sandbox on the file, and yield its process and the URL of its collection."""
     with started("sandbox", "--port", "0", "--data", str(path)) as command:
         yield command.process, command.url_before(COLLECTION) + COLLECTION
 
 
 async def write_until_killed(process: subprocess.Popen[str], url: str, confirmed: dict[str, int], kills: int) -> None:
-    """Create and update invitations; note in `confirmed` each id with its last confirmed `lastModified`.
+    """Create and update invitations; record the last confirmed `lastModified` of each id in `confirmed`.
 
-    The process is killed when as many answers as `kills` have come, while the other writers wait for theirs.
+    After `kills` responses the process is killed, while the other writers wait for theirs.
     """
     answers = itertools.count(1)
 
@@ -59,7 +59,7 @@ async def write_until_killed(process: subprocess.Popen[str], url: str, confirmed
         try:
             await write(writer, client)
         except httpx.TransportError:
-            return  # the kill
+            return  # the process was killed
 
     headers = {"Authorization": f"Bearer {SANDBOX_TOKEN}"}
     async with httpx.AsyncClient(headers=headers, timeout=60, trust_env=False) as client:
@@ -67,7 +67,7 @@ async def write_until_killed(process: subprocess.Popen[str], url: str, confirmed
 
 
 def read_all(url: str) -> dict[str, int]:
-    """Page through the collection: each id with its `lastModified`."""
+    """Page through the collection, and return the `lastModified` of each id."""
     found: dict[str, int] = {}
     link: str | None = f"{url}?$top=100"
     with httpx.Client(headers={"Authorization": f"Bearer {SANDBOX_TOKEN}"}, timeout=60, trust_env=False) as client:
@@ -79,12 +79,12 @@ def read_all(url: str) -> dict[str, int]:
 
 
 def lost(confirmed: dict[str, int], found: dict[str, int]) -> list[str]:
-    """Give the ids whose confirmed write is not there; a later one, sent but never confirmed, may be."""
+    """Return the ids whose confirmed write is missing. A later write may be there: sent, but never confirmed."""
     return [key for key, value in confirmed.items() if found.get(key, -1) < value]
 
 
 def main(rounds: int) -> int:
-    """Run the rounds, print the figure, and give the exit status."""
+    """Run the rounds, print the figure, and return the exit status."""
     confirmed: dict[str, int] = {}
     missing: set[str] = set()
     with tempfile.TemporaryDirectory() as folder:

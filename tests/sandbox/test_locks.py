@@ -1,4 +1,4 @@
-"""A sandbox's file that another process locks, as a person does who looks into it with the sqlite3 command."""
+"""A sandbox's file that another process locks, for example a user with the sqlite3 command."""
 
 import asyncio
 import sqlite3
@@ -25,7 +25,7 @@ LIMIT = 60.0
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock of writers; in WAL mode nobody can lock out those that only read."""
+    """Hold the write lock; in WAL mode, readers cannot be locked out."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         yield
@@ -50,7 +50,7 @@ def writing(asking: httpx.AsyncClient, url: str) -> list[asyncio.Task[httpx.Resp
     return [asyncio.create_task(request) for request in requests]
 
 
-def test_requests_for_a_locked_file_wait_and_others_are_answered_meanwhile(
+def test_requests_for_a_locked_file_wait_while_others_are_answered(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operations, "LOCK_LIMIT", LIMIT)
@@ -67,7 +67,7 @@ def test_requests_for_a_locked_file_wait_and_others_are_answered_meanwhile(
     assert asyncio.run(run()) == [201, 404]
 
 
-def test_a_file_that_stays_locked_is_a_503_that_may_be_tried_again_and_nothing_is_written(
+def test_a_file_that_stays_locked_causes_a_retryable_503_and_nothing_is_written(
     tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(operations, "LOCK_LIMIT", 0.1)

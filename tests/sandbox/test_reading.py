@@ -47,7 +47,7 @@ def test_a_new_sandbox_holds_48_varied_invitations_in_the_order_of_creation(clie
     assert parts == {(False, False), (True, False), (False, True)}
 
 
-def test_an_invitation_is_answered_bare(client: httpx.Client, url: str) -> None:
+def test_an_invitation_is_returned_without_an_envelope(client: httpx.Client, url: str) -> None:
     listed = client.get(f"{url}?$top=1").json()["value"][0]
     found = client.get(f"{url}/{listed['id']}")
     assert found.status_code == 200
@@ -68,7 +68,7 @@ def test_a_path_id_is_decoded_once(client: httpx.Client, url: str) -> None:
     assert client.get(f"{url}/a/b").status_code == 404
 
 
-def test_pages_have_20_items_unless_told_otherwise_and_link_on_until_the_end(client: httpx.Client) -> None:
+def test_pages_have_20_items_by_default_and_each_links_to_the_next(client: httpx.Client) -> None:
     with closing(Store()) as store, serve_app(create_app(store)) as base:
         url = f"{base}/v1.0/linkedIn/invitations"
         assert [len(page["value"]) for page in pages(client, url)] == [20, 20, 8]
@@ -78,7 +78,7 @@ def test_pages_have_20_items_unless_told_otherwise_and_link_on_until_the_end(cli
         assert ids(client, f"{url}?$top=1") == ids(client, f"{url}?$top=100")
 
 
-def test_a_link_is_absolute_and_holds_the_size_and_a_token(client: httpx.Client, url: str) -> None:
+def test_a_link_is_absolute_and_has_the_size_and_a_token(client: httpx.Client, url: str) -> None:
     page = client.get(f"{url}?$top=7", headers={"Host": "graph.example:8443"}).json()
     link = urlsplit(page["@odata.nextLink"])
     assert (link.scheme, link.netloc, link.path) == ("http", "graph.example:8443", "/v1.0/linkedIn/invitations")
@@ -88,7 +88,7 @@ def test_a_link_is_absolute_and_holds_the_size_and_a_token(client: httpx.Client,
     assert page["@odata.context"] == "http://graph.example:8443/v1.0/$metadata#linkedIn/invitations"
 
 
-def test_a_size_over_100_is_clipped(client: httpx.Client) -> None:
+def test_a_size_over_100_is_reduced_to_100(client: httpx.Client) -> None:
     with closing(Store()) as store, serve_app(create_app(store)) as base:
         url = f"{base}/v1.0/linkedIn/invitations"
         for number in range(60):
@@ -122,7 +122,7 @@ def test_a_bad_token_is_refused(client: httpx.Client, url: str, token: str) -> N
 
 
 @pytest.mark.parametrize("position", [-(2**63), -1, 2**63 - 1])
-def test_a_token_out_of_range_is_no_error_of_the_server(client: httpx.Client, url: str, position: int) -> None:
+def test_a_token_out_of_range_is_not_a_server_error(client: httpx.Client, url: str, position: int) -> None:
     token = base64.urlsafe_b64encode(position.to_bytes(8, "big", signed=True)).decode().rstrip("=")
     response = client.get(url, params={"$skiptoken": token, "$top": "100"})
     assert response.status_code == 200

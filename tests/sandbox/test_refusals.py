@@ -35,7 +35,7 @@ def assert_graph_error(response: httpx.Response, status: int, code: str) -> None
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Basic dXNlcjpwYXNz", "token", "Bearer a b"])
 @pytest.mark.parametrize("path", ["", "/any", "/any/thing"])
-def test_a_request_without_a_bearer_token_is_unauthenticated(url: str, path: str, authorization: str | None) -> None:
+def test_a_request_without_a_bearer_token_is_a_401(url: str, path: str, authorization: str | None) -> None:
     headers = {} if authorization is None else {"Authorization": authorization}
     for method in ("GET", "POST", "PATCH", "DELETE"):
         response = httpx.request(method, url + path, headers=headers, trust_env=False)
@@ -73,20 +73,20 @@ BAD_BODIES = [
 
 @pytest.mark.parametrize("body", BAD_BODIES, ids=range(len(BAD_BODIES)))
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_a_body_that_is_no_invitation_is_refused(client: httpx.Client, url: str, method: str, body: bytes) -> None:
+def test_a_body_that_is_not_an_invitation_is_refused(client: httpx.Client, url: str, method: str, body: bytes) -> None:
     assert_graph_error(client.request(method, url, content=body, headers=JSON), 400, "BadRequest")
 
 
 @pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded", "application/jsonx"])
 @pytest.mark.parametrize("method", ["POST", "PATCH"])
-def test_a_body_of_another_type_is_refused(
+def test_a_body_of_another_media_type_is_refused(
     client: httpx.Client, url: str, method: str, content_type: str | None
 ) -> None:
     headers = {} if content_type is None else {"Content-Type": content_type}
     assert_graph_error(client.request(method, url, content=b"{}", headers=headers), 415, "UnsupportedMediaType")
 
 
-def test_parameters_of_the_type_are_accepted(client: httpx.Client, url: str) -> None:
+def test_parameters_of_the_media_type_are_accepted(client: httpx.Client, url: str) -> None:
     headers = {"Content-Type": "Application/JSON ; IEEE754Compatible=true;charset=utf-8"}
     assert_graph_error(client.post(url, content=b"{}", headers=headers), 400, "BadRequest")
 
@@ -112,11 +112,11 @@ def test_another_path_is_not_found(client: httpx.Client, url: str, path: str) ->
     assert_graph_error(client.get(httpx.URL(url).join(path)), 404, "ResourceNotFound")
 
 
-def test_a_path_that_is_no_utf8_is_refused(client: httpx.Client, url: str) -> None:
+def test_a_path_that_is_not_utf8_is_refused(client: httpx.Client, url: str) -> None:
     assert_graph_error(client.get(f"{url}/%FF"), 400, "BadRequest")
 
 
-def test_every_answer_has_a_request_id_and_the_callers_own(client: httpx.Client, url: str) -> None:
+def test_every_response_has_a_request_id_and_repeats_the_callers_own(client: httpx.Client, url: str) -> None:
     mine = str(uuid4())
     seen = set()
     for target in (url, f"{url}/nobody"):
@@ -138,7 +138,7 @@ PROVOKED = [
 
 
 @pytest.mark.parametrize(("name", "status", "code"), PROVOKED)
-def test_a_refusal_can_be_provoked_by_id_or_invitee(
+def test_special_ids_and_invitees_provoke_errors(
     client: httpx.Client, url: str, name: str, status: int, code: str
 ) -> None:
     urn = f"urn:li:sandbox:{name}"
@@ -156,7 +156,7 @@ def test_a_refusal_can_be_provoked_by_id_or_invitee(
     assert client.get(f"{url}/{existing['id']}").json() == existing
 
 
-def test_provoked_refusals_have_the_headers_that_a_client_reads(client: httpx.Client, url: str) -> None:
+def test_provoked_errors_have_the_headers_that_clients_read(client: httpx.Client, url: str) -> None:
     assert client.get(f"{url}/urn:li:sandbox:throttled").headers["retry-after"] == "2"
     challenge = client.get(f"{url}/urn:li:sandbox:claims").headers["www-authenticate"]
     claims = re.search(r'claims="([^"]+)"', challenge)
@@ -164,7 +164,7 @@ def test_provoked_refusals_have_the_headers_that_a_client_reads(client: httpx.Cl
     assert "access_token" in json.loads(base64.b64decode(claims[1]))
 
 
-def test_the_routes_serve_beside_those_of_another_app(client: httpx.Client) -> None:
+def test_the_routes_can_be_mounted_next_to_another_app(client: httpx.Client) -> None:
     async def hello(request: Request) -> PlainTextResponse:
         return PlainTextResponse(f"hello {request.method}")
 

@@ -16,7 +16,7 @@ def size_of(store: Store) -> int:
     return len(store.page(0, 1000).documents)
 
 
-def test_a_file_is_seeded_once_and_keeps_what_is_written(tmp_path: Path) -> None:
+def test_a_file_is_seeded_only_once_and_keeps_its_data(tmp_path: Path) -> None:
     path = tmp_path / "sandbox.db"
     with closing(Store(path)) as store:
         assert size_of(store) == 48
@@ -27,7 +27,7 @@ def test_a_file_is_seeded_once_and_keeps_what_is_written(tmp_path: Path) -> None
         assert b"InvitationV2" in (store.get("mine") or b"")
 
 
-def test_a_database_in_memory_is_gone_with_its_store() -> None:
+def test_a_database_in_memory_disappears_with_its_store() -> None:
     with closing(Store()) as store:
         store.insert(InvitationV2("mine"))
     with closing(Store()) as store:
@@ -36,7 +36,7 @@ def test_a_database_in_memory_is_gone_with_its_store() -> None:
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[sqlite3.Connection]:
-    """Return the connections that stores open from now on."""
+    """Record the connections that stores open from now on."""
     connections: list[sqlite3.Connection] = []
     connect = sqlite3.connect
 
@@ -63,7 +63,7 @@ def test_two_processes_can_share_a_file(tmp_path: Path) -> None:
         assert one.get("mine") == other.get("mine")
 
 
-def test_an_update_that_fails_changes_nothing_and_leaves_the_store_usable() -> None:
+def test_a_failed_update_changes_nothing_and_the_store_stays_usable() -> None:
     def fail(_: bytes) -> InvitationV2:
         raise ValueError("no")
 
@@ -88,7 +88,7 @@ def foreign_database(path: Path) -> None:
 
 
 @pytest.mark.parametrize("make", [text_file, foreign_database, Path.mkdir])
-def test_a_path_that_is_no_sandbox_database_is_refused_in_one_line_and_left_alone(
+def test_a_file_that_is_not_a_sandbox_database_is_refused_in_one_line_and_not_changed(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     path = tmp_path / "data"
@@ -112,9 +112,9 @@ def test_a_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         Store(tmp_path / "missing" / "sandbox.db")
 
 
-def test_a_full_disk_is_told_and_loses_nothing(tmp_path: Path, opened: list[sqlite3.Connection]) -> None:
+def test_a_full_disk_is_reported_and_loses_no_data(tmp_path: Path, opened: list[sqlite3.Connection]) -> None:
     with closing(Store(tmp_path / "data.db")) as store:
-        opened[0].execute("PRAGMA max_page_count = 1")  # the pages that there are stay
+        opened[0].execute("PRAGMA max_page_count = 1")  # existing pages are kept
         before = store.page(0, 1000)
         with pytest.raises(StoreError, match="cannot write"):
             store.insert(InvitationV2(id="new", inviter="a" * 1_000_000))

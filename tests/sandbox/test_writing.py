@@ -35,7 +35,7 @@ def create(client: httpx.Client, url: str, **members: object) -> dict[str, Any]:
     return created
 
 
-def test_a_create_answers_with_the_object_under_a_new_uuid(client: httpx.Client, url: str) -> None:
+def test_a_create_returns_the_object_with_a_new_uuid(client: httpx.Client, url: str) -> None:
     response = client.post(url, json=INVITATION)
     created = response.json()
     assert response.status_code == 201
@@ -47,7 +47,7 @@ def test_a_create_answers_with_the_object_under_a_new_uuid(client: httpx.Client,
     assert client.get(response.headers["location"]).json() == created
 
 
-def test_the_pages_own_example_is_accepted(client: httpx.Client, url: str) -> None:
+def test_the_example_in_microsofts_documentation_is_accepted(client: httpx.Client, url: str) -> None:
     message = {"@odata.type": "microsoft.graph.InvitationV2Message"}
     created = create(client, url, message=message)
     assert created["message"] == message | {"invitationTemplateID": None, "invitationMessage": None}
@@ -56,18 +56,18 @@ def test_the_pages_own_example_is_accepted(client: httpx.Client, url: str) -> No
 @pytest.mark.parametrize(
     "invitation_id", ["plain", "urn:li:invitation:7", "a/b?c#d%2Fe f", "日本語🙂", "new\nline\n", "..", "'\"\\", "\0"]
 )
-def test_an_id_that_is_sent_is_kept_and_found_again(client: httpx.Client, url: str, invitation_id: str) -> None:
+def test_a_given_id_is_kept_and_can_be_read(client: httpx.Client, url: str, invitation_id: str) -> None:
     response = client.post(url, json=INVITATION | {"id": invitation_id})
     assert response.status_code == 201
     assert response.json()["id"] == invitation_id
     assert response.headers["location"] == f"{url}/{quote(invitation_id, safe='')}"
     assert client.patch(url, json={"id": invitation_id, "trackingId": "t-2"}).json()["trackingId"] == "t-2"
-    if invitation_id != "..":  # httpx, as every WHATWG client, takes it for a step up
+    if invitation_id != "..":  # like every WHATWG client, httpx resolves it as the parent folder
         found = client.get(response.headers["location"]).json()
         assert (found["id"], found["trackingId"]) == (invitation_id, "t-2")
 
 
-def test_an_id_that_exists_is_a_conflict_and_changes_nothing(client: httpx.Client, url: str) -> None:
+def test_an_existing_id_is_a_conflict_and_changes_nothing(client: httpx.Client, url: str) -> None:
     created = create(client, url, id="taken")
     assert error_of(client.post(url, json=INVITATION | {"id": "taken", "trackingId": "other"}))[:2] == (409, "Conflict")
     assert client.get(f"{url}/taken").json() == created
@@ -75,7 +75,7 @@ def test_an_id_that_exists_is_a_conflict_and_changes_nothing(client: httpx.Clien
 
 @pytest.mark.parametrize("name", REQUIRED)
 @pytest.mark.parametrize("null", [True, False])
-def test_a_required_property_that_is_missing_or_null_is_named(
+def test_the_error_names_a_required_property_that_is_missing_or_null(
     client: httpx.Client, url: str, name: str, *, null: bool
 ) -> None:
     body = {key: value for key, value in INVITATION.items() if key != name} | ({name: None} if null else {})
@@ -119,7 +119,7 @@ def nested(path: str, value: object) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("path", "value"), WRONG)
-def test_a_property_of_a_wrong_type_or_unknown_is_refused_by_name(
+def test_the_error_names_a_property_that_is_unknown_or_of_the_wrong_type(
     client: httpx.Client, url: str, path: str, value: object
 ) -> None:
     name = path.rpartition(".")[2]
@@ -137,7 +137,7 @@ def test_a_property_of_a_wrong_type_or_unknown_is_refused_by_name(
 
 
 @pytest.mark.parametrize("number", [-(2**63), 2**63 - 1, 0, 2**53 + 1, -1])
-def test_an_int64_is_exact_as_a_number_and_as_a_string(client: httpx.Client, url: str, number: int) -> None:
+def test_an_int64_is_kept_exactly_as_a_number_and_as_a_string(client: httpx.Client, url: str, number: int) -> None:
     created = create(client, url, created=number, lastModified=str(number))
     assert (created["created"], created["lastModified"]) == (number, number)
     assert client.get(f"{url}/{created['id']}").json() == created
@@ -152,7 +152,7 @@ def test_annotations_of_any_kind_are_ignored(client: httpx.Client, url: str) -> 
     assert "@odata.etag" not in created
 
 
-def test_an_update_by_the_body_changes_what_it_names_and_nothing_else(client: httpx.Client, url: str) -> None:
+def test_an_update_by_body_changes_only_the_given_properties(client: httpx.Client, url: str) -> None:
     created = create(client, url)
     response = client.patch(url, json={"id": created["id"], "invitee": "urn:li:person:new", "created": 5})
     assert response.status_code == 200
@@ -160,7 +160,7 @@ def test_an_update_by_the_body_changes_what_it_names_and_nothing_else(client: ht
     assert client.get(f"{url}/{created['id']}").json() == response.json()
 
 
-def test_an_update_by_the_path_does_the_same_with_the_id_in_the_body_or_without(client: httpx.Client, url: str) -> None:
+def test_an_update_by_path_works_with_and_without_the_id_in_the_body(client: httpx.Client, url: str) -> None:
     created = create(client, url)
     item = f"{url}/{created['id']}"
     assert client.patch(item, json={"inviter": "a"}).json() == created | {"inviter": "a"}
