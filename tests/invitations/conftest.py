@@ -16,13 +16,13 @@ def _gateway_and_upstream() -> Iterator[tuple[Gateway, InvitationsUpstream]]:
 
 @pytest.fixture
 def gateway(_gateway_and_upstream: tuple[Gateway, InvitationsUpstream]) -> Gateway:
-    """Give a gateway in front of `upstream`."""
+    """Return a gateway in front of `upstream`."""
     return _gateway_and_upstream[0]
 
 
 @pytest.fixture
 def upstream(_gateway_and_upstream: tuple[Gateway, InvitationsUpstream]) -> InvitationsUpstream:
-    """Give the REST API behind `gateway`; each test says anew what it answers."""
+    """Return the REST API behind `gateway`; each test sets its responses."""
     upstream = _gateway_and_upstream[1]
     upstream.expect(replying())
     return upstream
@@ -30,7 +30,7 @@ def upstream(_gateway_and_upstream: tuple[Gateway, InvitationsUpstream]) -> Invi
 
 @pytest.fixture
 def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
-    """Return a context for a server on 127.0.0.1, which gateways that start from now on trust."""
+    """Return a context for a server on 127.0.0.1; gateways that start from now on trust it."""
     context, certificate = self_signed(tmp_path, "IP:127.0.0.1")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
     return context

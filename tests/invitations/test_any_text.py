@@ -1,4 +1,4 @@
-"""What holds for any text: cursors, integers, ids and answers that nobody thought of."""
+"""Properties that hold for any text as a cursor, an integer, an id or a response."""
 
 import re
 from contextlib import suppress
@@ -36,7 +36,7 @@ JSON = st.recursive(
 
 @anything
 @given(st.from_regex(r"[!\"$-~]{1,200}", fullmatch=True), st.integers(0, 2**40))
-def test_a_cursor_gives_back_its_position(query: str, offset: int) -> None:
+def test_a_cursor_decodes_to_its_position(query: str, offset: int) -> None:
     cursor = Position(query, offset).cursor()
     assert Position.parse(cursor) == Position(query, offset)
     assert re.fullmatch(r"[A-Za-z0-9_-]+", cursor)
@@ -46,7 +46,7 @@ def test_a_cursor_gives_back_its_position(query: str, offset: int) -> None:
 @given(st.text() | st.from_regex(r"[A-Za-z0-9_-]+={0,2}", fullmatch=True))
 @example("")
 @example("\ud800")
-def test_a_text_is_a_cursor_or_refused_and_never_two_texts_are_one_position(text: str) -> None:
+def test_a_text_is_a_cursor_or_refused_and_no_two_texts_have_the_same_position(text: str) -> None:
     try:
         position = Position.parse(text)
     except ValueError:
@@ -71,7 +71,7 @@ def test_an_integer_is_read_within_64_bits(number: int) -> None:
 
 @anything
 @given(st.text() | st.from_regex(r"[-+]?[0-9_ .eE]{1,25}", fullmatch=True))
-def test_what_is_read_as_an_integer_is_its_canonical_text(text: str) -> None:
+def test_only_the_canonical_text_of_an_integer_is_read(text: str) -> None:
     try:
         number = parse_int64(text)
     except ValueError:
@@ -84,7 +84,7 @@ def test_what_is_read_as_an_integer_is_its_canonical_text(text: str) -> None:
 @example("..")
 @example("%2e%2E")
 @example("a/../b")
-def test_an_id_is_one_segment_of_a_path_or_none(id: str) -> None:
+def test_an_id_becomes_one_path_segment_or_is_refused(id: str) -> None:
     segment = path_segment(id)
     if segment is None:
         assert id in ("", ".", "..")
@@ -97,7 +97,7 @@ def test_an_id_is_one_segment_of_a_path_or_none(id: str) -> None:
 
 @anything
 @given(JSON)
-def test_an_answer_is_an_invitation_or_refused(content: object) -> None:
+def test_a_response_is_an_invitation_or_refused(content: object) -> None:
     body = msgspec.json.encode(content)
     for decode, expected in ((decode_invitation, InvitationV2), (decode_page, InvitationPage)):
         with suppress(ValueError, RecursionError):
@@ -106,7 +106,7 @@ def test_an_answer_is_an_invitation_or_refused(content: object) -> None:
 
 @anything
 @given(JSON, st.integers(300, 599), st.binary(max_size=50))
-def test_an_error_shows_nothing_but_what_is_on_the_list(content: object, status: int, header: bytes) -> None:
+def test_an_error_shows_only_allowed_members(content: object, status: int, header: bytes) -> None:
     value = re.sub(rb"[^ -~]", b"", header)
     headers = [(name, value) for name in (b"retry-after", b"request-id", b"www-authenticate", b"x-other")]
     error = answered(httpx.Response(status, headers=headers), read_graph_error(msgspec.json.encode(content)), "ours")

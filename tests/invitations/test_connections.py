@@ -1,4 +1,4 @@
-"""No connection, a lost one, a hanging one, and what is not HTTP."""
+"""Failed, lost and hanging connections, and responses that are not HTTP."""
 
 import gzip
 import json
@@ -43,7 +43,7 @@ def test_without_a_connection_the_upstream_is_unavailable_and_nothing_was_applie
 
 
 def test_without_an_address_the_upstream_is_unavailable_and_nothing_was_applied() -> None:
-    # A label that no name server can be asked for: the test needs no network to find it unknown.
+    # The label is too long for DNS, so the lookup fails without a network.
     assert_never_connected(f"https://{'x' * 64}.test")
 
 
@@ -52,7 +52,7 @@ def test_without_tls_the_upstream_is_unavailable_and_nothing_was_applied() -> No
         assert_never_connected(f"https://127.0.0.1:{upstream.port}")
 
 
-def test_a_certificate_that_nobody_vouches_for_gets_no_request(tmp_path: Path) -> None:
+def test_a_server_with_an_untrusted_certificate_gets_no_request(tmp_path: Path) -> None:
     tls, _ = self_signed(tmp_path, "IP:127.0.0.1")
     with ScriptedUpstream(lambda connection: connection.wait_until_client_closes(), tls=tls) as upstream:
         assert_never_connected(upstream.url)
@@ -60,7 +60,7 @@ def test_a_certificate_that_nobody_vouches_for_gets_no_request(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("script", LOST.values(), ids=LOST.keys())
-def test_a_lost_connection_leaves_a_mutation_unknown_and_unrepeated_and_a_query_tried_three_times(
+def test_after_a_lost_connection_a_mutation_is_unknown_and_not_repeated_and_a_query_is_tried_three_times(
     script: Script,
 ) -> None:
     with ScriptedUpstream(script) as upstream, running_gateway(upstream.url) as gateway:
@@ -74,16 +74,14 @@ def test_a_lost_connection_leaves_a_mutation_unknown_and_unrepeated_and_a_query_
     "script", [*HANGING.values(), dripping(answer(200, b"x" * 10_000), every=0.1)], ids=[*HANGING, "drips"]
 )
 @pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
-def test_when_the_time_is_up_a_mutation_is_unknown_and_nothing_is_repeated(
-    script: Script, operation: Operation
-) -> None:
+def test_after_a_timeout_a_mutation_is_unknown_and_nothing_is_repeated(script: Script, operation: Operation) -> None:
     with ScriptedUpstream(script) as upstream, running_gateway(upstream.url, upstream_timeout=1) as gateway:
         assert_failed(gateway, operation, "UPSTREAM_TIMEOUT", "UNKNOWN")
         assert upstream.accepted == 1
 
 
 @pytest.mark.parametrize("script", NOT_HTTP.values(), ids=NOT_HTTP.keys())
-def test_what_is_not_http_is_an_invalid_response_and_nothing_is_repeated(script: Script) -> None:
+def test_a_response_that_is_not_http_is_invalid_and_nothing_is_repeated(script: Script) -> None:
     with ScriptedUpstream(script) as upstream, running_gateway(upstream.url) as gateway:
         for operation in OPERATIONS.values():
             upstream.requests.clear()
@@ -102,7 +100,7 @@ def test_a_success_that_is_too_large_was_applied(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
-def test_a_success_that_is_too_large_is_an_invalid_response_and_not_asked_for_again(
+def test_a_success_that_is_too_large_is_an_invalid_response_and_not_retried(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
 ) -> None:
     upstream.expect(always(answer(operation.success, b" " * 20_000_000)))
@@ -123,7 +121,7 @@ def test_an_error_that_is_too_large_keeps_its_code(
 
 
 @pytest.mark.parametrize("operation", OBJECTS.values(), ids=OBJECTS.keys())
-def test_a_body_that_is_not_what_its_content_encoding_says_is_an_invalid_response(
+def test_a_body_that_does_not_match_its_content_encoding_is_an_invalid_response(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
 ) -> None:
     upstream.expect(always(answer(operation.success, b"not gzip", b"Content-Encoding: gzip")))
@@ -133,14 +131,14 @@ def test_a_body_that_is_not_what_its_content_encoding_says_is_an_invalid_respons
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
-def test_an_error_whose_body_is_not_what_its_content_encoding_says_keeps_its_code(
+def test_an_error_whose_body_does_not_match_its_content_encoding_keeps_its_code(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
 ) -> None:
     upstream.expect(always(answer(403, b"not gzip", b"Content-Encoding: gzip")))
     assert gateway.error(operation.query)["extensions"]["code"] == "FORBIDDEN"
 
 
-def test_an_answer_that_grows_beyond_the_limit_when_it_is_unpacked_is_an_invalid_response(
+def test_a_response_that_exceeds_the_limit_when_decompressed_is_an_invalid_response(
     gateway: Gateway, upstream: InvitationsUpstream
 ) -> None:
     packed = gzip.compress(json.dumps({**INVITATION, "inviter": "x" * 100_000_000}).encode(), 1)
@@ -149,7 +147,7 @@ def test_an_answer_that_grows_beyond_the_limit_when_it_is_unpacked_is_an_invalid
     assert gateway.error(GET.query)["extensions"]["code"] == "UPSTREAM_INVALID_RESPONSE"
 
 
-def test_the_time_is_for_all_tries_together() -> None:
+def test_the_timeout_covers_all_tries_together() -> None:
     def hang_at_the_second_try(connection: Any) -> None:
         connection.wait_until_client_closes()
 
@@ -161,7 +159,7 @@ def test_the_time_is_for_all_tries_together() -> None:
         assert len(upstream.calls) == 2
 
 
-def test_the_time_is_for_all_empty_pages_together() -> None:
+def test_the_timeout_covers_all_empty_pages_together() -> None:
     with InvitationsUpstream() as upstream, running_gateway(upstream.url, upstream_timeout=2) as gateway:
         page = {"value": [], "@odata.nextLink": f"{upstream.url}/v1.0/linkedIn/invitations?$skiptoken=a"}
         upstream.expect(
@@ -171,7 +169,7 @@ def test_the_time_is_for_all_empty_pages_together() -> None:
         assert len(upstream.calls) == 2
 
 
-def test_the_time_of_an_update_and_its_re_read_is_one_and_it_was_applied() -> None:
+def test_the_timeout_covers_an_update_and_its_re_read_and_the_update_was_applied() -> None:
     with (
         InvitationsUpstream(
             replying(answer(204, b""), lambda connection: connection.wait_until_client_closes())
@@ -182,7 +180,7 @@ def test_the_time_of_an_update_and_its_re_read_is_one_and_it_was_applied() -> No
         assert [call.method for call in upstream.calls] == ["PATCH", "GET"]
 
 
-def test_each_field_has_the_time_for_itself() -> None:
+def test_each_field_has_its_own_timeout() -> None:
     def handler(call: Any) -> Any:
         return (lambda connection: connection.wait_until_client_closes()) if call.target.endswith("slow") else good
 

@@ -1,4 +1,4 @@
-"""Which connection a retry takes."""
+"""Which connection a retry uses."""
 
 from collections.abc import Iterator
 
@@ -22,7 +22,7 @@ def served() -> Iterator[tuple[InvitationsUpstream, Gateway]]:
 
 
 @pytest.mark.parametrize("status", [429, 502, 504, 509])
-def test_a_retry_takes_the_connection_that_is_there(served: tuple[InvitationsUpstream, Gateway], status: int) -> None:
+def test_a_retry_reuses_the_connection(served: tuple[InvitationsUpstream, Gateway], status: int) -> None:
     upstream, gateway = served
     upstream.expect(replying(GOOD))
     gateway.data(GET.query)
@@ -33,7 +33,7 @@ def test_a_retry_takes_the_connection_that_is_there(served: tuple[InvitationsUps
     assert upstream.accepted == accepted
 
 
-def test_after_a_503_only_the_next_try_takes_a_new_connection(served: tuple[InvitationsUpstream, Gateway]) -> None:
+def test_after_a_503_only_the_next_try_opens_a_new_connection(served: tuple[InvitationsUpstream, Gateway]) -> None:
     upstream, gateway = served
     upstream.expect(replying(GOOD))
     gateway.data(GET.query)

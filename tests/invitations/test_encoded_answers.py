@@ -1,4 +1,4 @@
-"""Answers that are encoded although `identity` was asked for, and those that only say so."""
+"""Responses that are encoded although the gateway asked for `identity`, and those that only claim to be."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ from gateway.invitations import Caller, InvitationsClient, InvitationsError
 
 
 @pytest.mark.parametrize("operation", OBJECTS.values(), ids=OBJECTS.keys())
-def test_an_answer_that_says_that_it_is_not_encoded_is_read_however_that_is_spelled(operation: Operation) -> None:
+def test_a_response_with_any_spelling_of_identity_is_read(operation: Operation) -> None:
     with InvitationsUpstream() as upstream, running_gateway(upstream.url) as gateway:
         for coding in (b"identity", b"Identity", b"IDENTITY \t"):
             upstream.expect(always(answer(operation.success, b'{"id": "1"}', b"Content-Encoding: " + coding)))
@@ -23,9 +23,9 @@ def test_an_answer_that_says_that_it_is_not_encoded_is_read_however_that_is_spel
             assert found == {"id": "1"}
 
 
-def test_an_encoded_answer_that_is_not_read_does_not_keep_its_connection() -> None:
+def test_an_unread_encoded_response_does_not_keep_its_connection() -> None:
     async def main() -> None:
-        # A transport that hands over the head first, as ours does not, keeps the connection until the answer is closed.
+        # A transport that returns after the head (unlike ours) keeps the connection until the response is closed.
         limits = httpx.Limits(max_connections=1)
         async with httpx.AsyncHTTPTransport(limits=limits, trust_env=False) as transport:
             client = InvitationsClient(transport, url=upstream.url, timeout=LIMIT)

@@ -1,4 +1,4 @@
-"""The table of errors: what the REST API may answer, and what a frontend is told."""
+"""The table of errors: the REST API's responses, and what a frontend gets for each."""
 
 import json
 from typing import Any
@@ -105,14 +105,14 @@ NO_BODY = {304}
         pytest.param(status, operation, id=f"{status}-{name}")
         for status, code in STATUSES.items()
         for name, operation in OPERATIONS.items()
-        if not (operation is GET and code == "NOT_FOUND")  # that is null, and no error
+        if not (operation is GET and code == "NOT_FOUND")  # that is null, not an error
     ],
 )
-def test_a_status_that_is_no_success_becomes_its_code_whatever_its_body(
+def test_a_status_other_than_success_becomes_its_code_whatever_its_body(
     gateway: Gateway, upstream: InvitationsUpstream, status: int, operation: Operation, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
-    # Longer than there is time: what may pass is not tried again, and no test has to wait.
+    # Longer than the timeout, so that nothing is retried and no test has to wait.
     wait = [b"Retry-After: 3600"] if status in MAY_PASS else []
     for body, known in BODIES.values():
         extra = [b"X-Debug: " + SECRET.encode(), b"Location: " + upstream.url.encode() + b"/elsewhere", *wait]
@@ -135,7 +135,7 @@ def test_a_status_that_is_no_success_becomes_its_code_whatever_its_body(
     assert "token-of-the-test" not in caplog.text
 
 
-def test_the_request_id_of_the_header_is_shown_rather_than_that_of_the_body(
+def test_the_request_id_in_the_header_is_preferred_to_the_one_in_the_body(
     gateway: Gateway, upstream: InvitationsUpstream
 ) -> None:
     upstream.expect(always(answer(500, graph_error("innerError"), b"request-id: of-the-header")))
@@ -143,7 +143,7 @@ def test_the_request_id_of_the_header_is_shown_rather_than_that_of_the_body(
 
 
 @pytest.mark.parametrize("value", [b"a b", b"<script>", b"x" * 5000, b'"'])
-def test_a_request_id_that_is_no_plain_token_is_not_shown(
+def test_a_request_id_that_is_not_a_plain_token_is_not_shown(
     gateway: Gateway, upstream: InvitationsUpstream, value: bytes
 ) -> None:
     upstream.expect(always(answer(500, b"", b"request-id: " + value)))
@@ -151,7 +151,7 @@ def test_a_request_id_that_is_no_plain_token_is_not_shown(
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
-def test_a_claims_challenge_is_handed_on_and_nothing_else_of_its_header(
+def test_a_claims_challenge_is_passed_on_without_the_rest_of_its_header(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
 ) -> None:
     claims = "eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZSwidmFsdWUiOiIxNjA0MTA2NjUxIn19fQ=="
@@ -170,7 +170,7 @@ def test_a_claims_challenge_is_handed_on_and_nothing_else_of_its_header(
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 @pytest.mark.parametrize("error", ['error="insufficient_claims"', "error=insufficient_claims"])
-def test_a_claims_challenge_that_comes_with_403_is_handed_on_as_well(
+def test_a_claims_challenge_with_a_403_is_also_passed_on(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation, error: str
 ) -> None:
     upstream.expect(always(answer(403, b"", f'WWW-Authenticate: Bearer realm="", {error}, claims="e30="'.encode())))
@@ -179,7 +179,7 @@ def test_a_claims_challenge_that_comes_with_403_is_handed_on_as_well(
 
 
 @pytest.mark.parametrize("status", [400, 403, 500])
-def test_claims_are_handed_on_only_with_a_401_or_for_want_of_claims(
+def test_claims_are_passed_on_only_with_a_401_or_if_claims_are_missing(
     gateway: Gateway, upstream: InvitationsUpstream, status: int
 ) -> None:
     upstream.expect(always(answer(status, b"", b'WWW-Authenticate: Bearer claims="abc"')))
@@ -215,7 +215,7 @@ def test_the_upstream_code_is_the_most_detailed_one(
 
 
 @pytest.mark.parametrize("depth", [10, 100, 5000])
-def test_an_error_of_any_depth_keeps_what_its_status_says(
+def test_an_error_nested_to_any_depth_keeps_the_code_of_its_status(
     gateway: Gateway, upstream: InvitationsUpstream, depth: int
 ) -> None:
     body = b'{"error":' + b'{"code":"x","innerError":' * depth + b"1" + b"}" * depth + b"}"
@@ -225,7 +225,7 @@ def test_an_error_of_any_depth_keeps_what_its_status_says(
     assert extensions.get("upstreamCode", "x") == "x"
 
 
-def test_every_status_has_a_code_and_a_text() -> None:
+def test_every_status_has_a_code_and_a_message() -> None:
     for status in range(300, 1000):
         error = answered(httpx.Response(status), read_graph_error(b""), "id")
         assert error.code in ErrorCode
@@ -319,7 +319,7 @@ def assert_unusable(gateway: Gateway, upstream: InvitationsUpstream, operation: 
 
 @pytest.mark.parametrize("operation", OBJECTS.values(), ids=OBJECTS.keys())
 @pytest.mark.parametrize("body", WRONG_BODIES.values(), ids=WRONG_BODIES.keys())
-def test_a_success_that_is_no_invitation_is_an_invalid_response_and_was_applied(
+def test_a_success_without_a_valid_invitation_is_an_invalid_response_and_was_applied(
     gateway: Gateway, upstream: InvitationsUpstream, body: bytes, operation: Operation, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -339,7 +339,7 @@ def test_a_success_that_is_no_invitation_is_an_invalid_response_and_was_applied(
         b'{"value": ' + b"[" * 100_000,
     ],
 )
-def test_a_success_that_is_no_page_is_an_invalid_response(
+def test_a_success_without_a_valid_page_is_an_invalid_response(
     gateway: Gateway, upstream: InvitationsUpstream, body: bytes
 ) -> None:
     upstream.expect(always(answer(200, body, b"request-id: some-id")))
@@ -347,7 +347,7 @@ def test_a_success_that_is_no_page_is_an_invalid_response(
 
 
 @pytest.mark.parametrize("operation", OBJECTS.values(), ids=OBJECTS.keys())
-def test_a_success_without_content_is_no_invitation_but_for_an_update(
+def test_a_success_without_content_is_invalid_except_for_an_update(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
 ) -> None:
     upstream.expect(always(answer(204, b"", b"request-id: some-id")))
@@ -375,7 +375,7 @@ def test_an_update_whose_re_read_fails_was_applied(
     assert error["extensions"]["outcome"] == "APPLIED"
 
 
-def test_members_that_are_missing_or_null_are_null(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_missing_and_null_properties_are_null(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     everything = """{ invitation(id: "1") { id created createdAt lastModified lastModifiedAt inviter invitee trackingId
                       message { invitationTemplateID invitationMessage { body } } } }"""
     for content in ({"id": "1"}, {**dict.fromkeys(GOOD), "id": "1"}):
@@ -399,7 +399,7 @@ def test_a_redirect_is_not_followed(gateway: Gateway, upstream: InvitationsUpstr
         assert other.accepted == 0
 
 
-def test_the_ids_of_an_error_are_those_of_the_last_try(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_an_error_has_the_request_ids_of_the_last_try(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     upstream.expect(always(answer(502, b"")))
     error = gateway.error(GET.query)
     ids = [call.headers["client-request-id"] for call in upstream.calls]

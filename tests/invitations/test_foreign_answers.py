@@ -1,4 +1,4 @@
-"""A server that gives each request the answer of another: nobody gets what is somebody else's."""
+"""A server that mixes up responses: no caller gets another's data."""
 
 import asyncio
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def updated(call: Request) -> bytes:
 
 
 def off_by_one(answer_to: Answer, first: bytes, *, connections: int = 1000) -> Script:
-    """Answer each request of a connection with what the one before it was to get; later connections are served well."""
+    """Answer each request of a connection with its predecessor's response; later connections behave correctly."""
 
     def script(connection: UpstreamConnection) -> None:
         late = first
@@ -64,7 +64,7 @@ STALE_ECHO = json_answer(201, {"id": "0", "inviter": "somebody"}, b"Client-Reque
 @pytest.mark.parametrize(
     ("answer_to", "stale"), [(created, STALE_CREATE), (created_with_echo, STALE_ECHO)], ids=["tracking id", "echo"]
 )
-def test_nobody_gets_the_invitation_that_another_created(answer_to: Answer, stale: bytes) -> None:
+def test_no_caller_gets_the_invitation_that_another_created(answer_to: Answer, stale: bytes) -> None:
     with ScriptedUpstream(off_by_one(answer_to, stale)) as upstream, running_gateway(upstream.url) as gateway:
         for name in ("a", "b", "c"):
             extensions = gateway.error(CREATE_OWN, {"name": name})["extensions"]
@@ -78,7 +78,7 @@ def test_nobody_gets_the_invitation_that_another_created(answer_to: Answer, stal
         assert [parse(raw).json["inviter"] for raw in upstream.requests] == ["a", "b", "c"]
 
 
-def test_after_the_answer_to_another_request_the_next_one_gets_its_own_on_a_new_connection() -> None:
+def test_after_a_foreign_response_the_next_request_uses_a_new_connection_and_gets_its_own() -> None:
     script = off_by_one(created, STALE_CREATE, connections=1)
     with ScriptedUpstream(script) as upstream, running_gateway(upstream.url) as gateway:
         gateway.error(CREATE_OWN, {"name": "a"})
@@ -88,7 +88,7 @@ def test_after_the_answer_to_another_request_the_next_one_gets_its_own_on_a_new_
         assert [parse(raw).json["inviter"] for raw in upstream.requests] == ["a", "b", "c"]
 
 
-def test_nobody_gets_the_invitation_that_another_updated() -> None:
+def test_no_caller_gets_the_invitation_that_another_updated() -> None:
     script = off_by_one(updated, json_answer(200, {"id": "0"}))
     with ScriptedUpstream(script) as upstream, running_gateway(upstream.url) as gateway:
         for id in ("a", "b", "c"):
@@ -98,7 +98,7 @@ def test_nobody_gets_the_invitation_that_another_updated() -> None:
         assert [parse(raw).json["id"] for raw in upstream.requests] == ["a", "b", "c"]
 
 
-def test_a_read_that_got_the_answer_of_another_is_tried_again_on_a_new_connection() -> None:
+def test_a_read_that_got_a_foreign_response_is_retried_on_a_new_connection() -> None:
     script = off_by_one(read, json_answer(200, {"id": "0"}), connections=1)
     with ScriptedUpstream(script) as upstream, running_gateway(upstream.url) as gateway:
         for id in ("a", "b", "c"):
@@ -106,7 +106,7 @@ def test_a_read_that_got_the_answer_of_another_is_tried_again_on_a_new_connectio
         assert upstream.accepted >= 2
 
 
-def test_nobody_gets_the_invitation_that_another_read() -> None:
+def test_no_caller_gets_the_invitation_that_another_read() -> None:
     script = off_by_one(read, json_answer(200, {"id": "0"}))
     with ScriptedUpstream(script) as upstream, running_gateway(upstream.url) as gateway:
         for id in ("a", "b", "c"):
@@ -119,7 +119,7 @@ STALE = b"client-request-id: 0b5a1c5e-0000-4000-8000-000000000000"
 
 @pytest.mark.parametrize("status", [200, 201, 204, 302, 400, 401, 404, 409, 410, 429, 500, 503])
 @pytest.mark.parametrize("operation", MUTATIONS.values(), ids=MUTATIONS.keys())
-def test_the_answer_to_another_request_decides_neither_the_outcome_of_a_mutation_nor_a_retry(
+def test_a_foreign_response_decides_neither_the_outcome_of_a_mutation_nor_a_retry(
     gateway: Gateway, upstream: InvitationsUpstream, status: int, operation: Operation
 ) -> None:
     body = b"" if status == 204 else b'{"id": "1"}'
@@ -136,7 +136,7 @@ def test_the_answer_to_another_request_decides_neither_the_outcome_of_a_mutation
 
 @pytest.mark.parametrize("status", [200, 404, 403, 429, 503])
 @pytest.mark.parametrize("operation", QUERIES.values(), ids=QUERIES.keys())
-def test_the_answer_to_another_request_is_not_that_to_a_query(
+def test_a_foreign_response_does_not_answer_a_query(
     gateway: Gateway, upstream: InvitationsUpstream, status: int, operation: Operation
 ) -> None:
     stale = answer(status, b'{"id": "1", "value": []}', STALE, b"Retry-After: 1000")
@@ -149,7 +149,7 @@ def test_the_answer_to_another_request_is_not_that_to_a_query(
     assert len(upstream.calls) == 3
 
 
-def test_an_update_whose_re_read_is_the_answer_to_another_request_was_applied(
+def test_an_update_whose_re_read_gets_a_foreign_response_was_applied(
     gateway: Gateway, upstream: InvitationsUpstream
 ) -> None:
     upstream.expect(lambda call: answer(204, b"") if call.method == "PATCH" else json_answer(200, {"id": "2"}))
@@ -170,7 +170,7 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("spell", SPELLINGS.values(), ids=SPELLINGS.keys())
 @pytest.mark.parametrize("name", ["client-request-id", "Client-Request-Id"])
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
-def test_an_answer_that_repeats_the_client_request_id_is_taken(
+def test_a_response_that_repeats_the_client_request_id_is_accepted(
     gateway: Gateway, upstream: InvitationsUpstream, spell: Callable[[str], str], name: str, operation: Operation
 ) -> None:
     def handler(call: Request) -> bytes:
@@ -183,7 +183,7 @@ def test_an_answer_that_repeats_the_client_request_id_is_taken(
 
 
 @pytest.mark.parametrize("value", [b"", b"none", b"0", b"of-a-proxy", b"1234, 5678"])
-def test_a_client_request_id_that_is_no_uuid_says_nothing(
+def test_a_client_request_id_that_is_not_a_uuid_is_ignored(
     gateway: Gateway, upstream: InvitationsUpstream, value: bytes
 ) -> None:
     upstream.expect(always(json_answer(200, {"id": "1"}, b"client-request-id: " + value)))
@@ -192,7 +192,7 @@ def test_a_client_request_id_that_is_no_uuid_says_nothing(
 
 
 @pytest.mark.parametrize("operation", [UPDATE, GET], ids=["update", "get"])
-def test_another_id_in_an_answer_that_is_certainly_ours_is_an_invalid_response_and_was_applied(
+def test_another_id_in_a_response_that_is_certainly_ours_is_an_invalid_response_and_was_applied(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
 ) -> None:
     upstream.expect(lambda call: json_answer(200, {"id": "2"}, echo(call)))
@@ -202,7 +202,7 @@ def test_another_id_in_an_answer_that_is_certainly_ours_is_an_invalid_response_a
     assert len(upstream.calls) == 1
 
 
-def test_ids_may_differ_in_their_case(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_ids_may_differ_in_case(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     id = "C6443338-3338-C644-3833-44C6383344C6"
     upstream.expect(always(json_answer(200, {"id": id.lower(), "inviter": "A", "trackingId": "A"})))
     assert gateway.data(READ, {"id": id}) == {"invitation": {"id": id.lower()}}
@@ -211,7 +211,7 @@ def test_ids_may_differ_in_their_case(gateway: Gateway, upstream: InvitationsUps
 
 
 class Discarding(httpx.AsyncBaseTransport):
-    """Answers from a list, and counts the connections that are discarded."""
+    """Return responses from a list, and count the discarded connections."""
 
     def __init__(self, *answers: httpx.Response) -> None:
         self.discarded = 0
@@ -229,7 +229,7 @@ class Discarding(httpx.AsyncBaseTransport):
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_the_connection_of_a_foreign_answer_is_closed_and_not_used_again(method: str) -> None:
+def test_the_connection_of_a_foreign_response_is_closed_and_not_reused(method: str) -> None:
     async def send() -> bytes:
         deadline = asyncio.get_running_loop().time() + LIMIT
         call = Call(method, "/x", Caller(TOKEN.encode()), deadline)
@@ -260,7 +260,7 @@ FOREIGN = str(uuid4())
     ],
     ids=["joined", "quoted", "in the body"],
 )
-def test_an_error_that_repeats_another_id_in_any_way_decides_nothing(
+def test_an_error_with_the_id_of_another_request_in_any_form_decides_nothing(
     status: int, headers: list[str], error: dict[str, object], gateway: Gateway, upstream: InvitationsUpstream
 ) -> None:
     stale = json_answer(status, {"error": error}, RATE_LIMIT, *[header.encode() for header in headers])

@@ -1,4 +1,4 @@
-"""How much of an error's body is looked at, and which of its ids is told."""
+"""How much of an error's body is read, and which of its ids is shown."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ def nested(depth: int) -> bytes:
 
 
 @pytest.mark.parametrize(("depth", "code"), [(1, "c1"), (15, "c15"), (16, "c16"), (17, "c16"), (100, "c16")])
-def test_sixteen_nested_errors_are_looked_at(depth: int, code: str) -> None:
+def test_sixteen_nested_errors_are_read(depth: int, code: str) -> None:
     assert read_graph_error(nested(depth)).code == code
 
 
@@ -27,7 +27,7 @@ def test_a_body_of_more_than_a_hundred_thousand_bytes_is_not_parsed(size: int, c
 
 
 @pytest.mark.parametrize("name", ["innerError", "innererror"])
-def test_the_ids_are_those_of_the_outermost_error_that_has_them_and_the_code_that_of_the_innermost(name: str) -> None:
+def test_the_ids_come_from_the_outermost_error_that_has_them_and_the_code_from_the_innermost(name: str) -> None:
     ids = {"request-id": "outer", "client-request-id": "ours"}
     inner = {"code": "inner", "request-id": "i", "client-request-id": "j", name: {"date": "x"}}
     expected = GraphError("inner", "outer", "ours")
@@ -36,6 +36,6 @@ def test_the_ids_are_those_of_the_outermost_error_that_has_them_and_the_code_tha
 
 
 @pytest.mark.parametrize("word", ["a:b", "a/b", "a b", "a@b", "ä", "", "x" * 129, 1, None, ["a"]])
-def test_what_is_no_short_plain_word_is_not_told(word: object) -> None:
+def test_only_short_plain_words_are_shown(word: object) -> None:
     error = {"code": word, "request-id": word, "client-request-id": word}
     assert read_graph_error(json.dumps({"error": error}).encode()) == GraphError()

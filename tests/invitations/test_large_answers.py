@@ -1,4 +1,4 @@
-"""Answers that have values of the REST API many times."""
+"""Responses that repeat the REST API's values many times."""
 
 from reliability.hostile import client
 from support.gateway import gateway_process
@@ -6,7 +6,7 @@ from support.invitations_upstream import InvitationsUpstream, Request, json_answ
 from support.processes import need_proc
 
 GROWTH = 80
-"""Megabytes; without a bound, a quarter of these documents alone would take twice as much."""
+"""Megabytes; without a limit, a quarter of these documents would take twice as much."""
 
 
 def aliases(field: str, number: int) -> str:
@@ -27,14 +27,14 @@ MULTIPLYING = [
 
 
 def large_pages(url: str, call: Request) -> bytes:
-    """Answer with a hundred invitations of 70,000 characters; the first page links on, with a long token."""
+    """Return a hundred invitations of 70,000 characters; the first page links to the next with a long token."""
     value = [{"id": str(n), "message": {"invitationMessage": {"body": "x" * 70_000}}} for n in range(100)]
     if "skiptoken" in call.target:
         return json_answer(200, {"value": value})
     return json_answer(200, {"value": value, "@odata.nextLink": f"{url}/linkedIn/invitations?$skiptoken={'y' * 4_000}"})
 
 
-def test_an_answer_that_has_a_value_many_times_is_not_written() -> None:
+def test_a_response_that_repeats_a_value_many_times_is_not_serialized() -> None:
     need_proc()
     with InvitationsUpstream() as upstream:
         url = f"{upstream.url}/v1.0"

@@ -1,4 +1,4 @@
-"""A document of many mutations: each failure is told with its own outcome."""
+"""A document with many mutations: each failure has its own outcome."""
 
 import pytest
 from support.gateway import Gateway
@@ -10,9 +10,7 @@ pytestmark = pytest.mark.quick
 CREATE = 'createInvitation(input: {inviter: "a", invitee: "b", message: {}}) { id }'
 
 
-def test_every_one_of_twenty_failed_mutations_tells_its_own_outcome(
-    gateway: Gateway, upstream: InvitationsUpstream
-) -> None:
+def test_each_of_twenty_failed_mutations_has_its_own_outcome(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     upstream.expect(replying(*[answer(409, b"{}")] * 12, *[answer(201, b"{}")] * 8))
     names = [f"m{number}" for number in range(20)]
     content = gateway.run("mutation {" + " ".join(f"{name}: {CREATE}" for name in names) + "}")
@@ -21,7 +19,7 @@ def test_every_one_of_twenty_failed_mutations_tells_its_own_outcome(
     assert [told[name] for name in names] == ["NOT_APPLIED"] * 12 + ["APPLIED"] * 8
 
 
-def test_one_failing_mutation_does_not_erase_the_others_of_its_document(
+def test_a_failed_mutation_does_not_erase_the_results_of_the_others(
     gateway: Gateway, upstream: InvitationsUpstream
 ) -> None:
     upstream.expect(

@@ -43,7 +43,7 @@ def targets(upstream: InvitationsUpstream) -> list[str]:
 
 
 class Rows:
-    """A list of rows in pages of its own size, whatever `$top` says, as a service may have it."""
+    """A list of rows in pages of a fixed size, whatever `$top` says, which a service may choose to do."""
 
     def __init__(self, base: str, count: int, size: int) -> None:
         self.base = base
@@ -61,7 +61,7 @@ class Rows:
 
 @pytest.mark.parametrize("first", [1, 2, 3, 4, 5, 7, 20, 100])
 @pytest.mark.parametrize(("count", "size"), [(10, 4), (8, 4), (3, 10), (1, 1), (0, 5)])
-def test_following_the_end_cursor_gives_every_row_once_and_then_ends(
+def test_following_the_end_cursor_returns_every_row_once_and_then_ends(
     gateway: Gateway, upstream: InvitationsUpstream, first: int, count: int, size: int
 ) -> None:
     rows = Rows(upstream.url, count, size)
@@ -80,7 +80,7 @@ def test_following_the_end_cursor_gives_every_row_once_and_then_ends(
 
 
 @pytest.mark.parametrize("first", [1, 2, 3, 5, 9])
-def test_the_list_goes_on_from_any_edge(gateway: Gateway, upstream: InvitationsUpstream, first: int) -> None:
+def test_the_list_continues_after_any_edge(gateway: Gateway, upstream: InvitationsUpstream, first: int) -> None:
     rows = Rows(upstream.url, 11, 4)
     upstream.expect(rows)
     after: str | None = None
@@ -103,7 +103,7 @@ def test_a_cursor_works_with_another_first(gateway: Gateway, upstream: Invitatio
     assert ids(read(gateway, first=100, after=cursor)) == [f"row-{n}" for n in range(3, 10)]
 
 
-def test_one_rest_page_is_read_for_one_list_field(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_a_list_field_reads_one_rest_page(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     upstream.expect(Rows(upstream.url, 10, 4))
     found = read(gateway, first=9)
     assert ids(found) == ["row-0", "row-1", "row-2", "row-3"]
@@ -112,7 +112,7 @@ def test_one_rest_page_is_read_for_one_list_field(gateway: Gateway, upstream: In
 
 
 @pytest.mark.parametrize(("first", "top"), [({}, 20), ({"first": None}, 20), ({"first": 1}, 1), ({"first": 100}, 100)])
-def test_first_is_20_unless_told_otherwise(
+def test_first_is_20_by_default(
     gateway: Gateway, upstream: InvitationsUpstream, first: dict[str, object], top: int
 ) -> None:
     upstream.expect(always(page([f"row-{n}" for n in range(120)])))
@@ -122,7 +122,7 @@ def test_first_is_20_unless_told_otherwise(
 
 
 @pytest.mark.parametrize("first", [0, -1, 101, 2**31 - 1, -(2**31)])
-def test_another_first_is_refused_without_a_request(
+def test_an_invalid_first_is_refused_without_a_request(
     gateway: Gateway, upstream: InvitationsUpstream, first: int
 ) -> None:
     for query, variables in (
@@ -136,7 +136,7 @@ def test_another_first_is_refused_without_a_request(
     assert upstream.calls == []
 
 
-def test_empty_pages_that_link_on_are_followed_ten_at_most(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_at_most_ten_empty_pages_with_a_next_link_are_followed(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     def empty_until(last: int) -> Iterator[bytes]:
         for n in range(last):
             yield page([], f"{upstream.url}{COLLECTION}?$skiptoken={n + 1}")
@@ -156,7 +156,7 @@ def test_empty_pages_that_link_on_are_followed_ten_at_most(gateway: Gateway, ups
     assert targets(upstream)[11:] == [f"?$skiptoken={n}" for n in range(11, 16)]
 
 
-def test_rows_that_went_away_are_no_error(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_rows_that_have_disappeared_are_not_an_error(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     rows = Rows(upstream.url, 10, 10)
     upstream.expect(rows)
     cursor = read(gateway, first=8)["pageInfo"]["endCursor"]
@@ -174,7 +174,7 @@ def test_an_empty_list_has_no_cursors(gateway: Gateway, upstream: InvitationsUps
         assert (found["startCursor"], found["endCursor"]) == (None, None)
 
 
-def test_a_query_of_a_link_is_sent_on_exactly_as_it_is(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_the_query_of_a_link_is_sent_unchanged(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     opaque = "$skiptoken=a%2Fb%20c+d&%24filter=x%20eq%20%27y%27&$top=3&empty=&a=b?c/d:e@f"
     upstream.expect(replying(page(["1"], f"{upstream.url}{COLLECTION}?{opaque}"), page(["2"])))
     found = read(gateway)
@@ -222,7 +222,7 @@ def leading_away(upstream: InvitationsUpstream, other: InvitationsUpstream) -> d
 
 
 @pytest.mark.parametrize("rows", [["1"], []], ids=["a full page", "an empty page"])
-def test_a_link_that_leads_elsewhere_is_an_invalid_response_and_nothing_goes_there(
+def test_a_link_to_somewhere_else_is_an_invalid_response_and_is_not_followed(
     gateway: Gateway, upstream: InvitationsUpstream, rows: list[str]
 ) -> None:
     with InvitationsUpstream(always(page(["stolen"]))) as other:
@@ -236,7 +236,7 @@ def test_a_link_that_leads_elsewhere_is_an_invalid_response_and_nothing_goes_the
 
 @pytest.mark.parametrize("rows", [["1"], []], ids=["a full page", "an empty page"])
 @pytest.mark.parametrize("query", ["$top=20", "%24top=20", "%24to%70=%32%30"])
-def test_a_link_to_the_page_that_it_stands_in_is_an_invalid_response(
+def test_a_page_that_links_to_itself_is_an_invalid_response(
     gateway: Gateway, upstream: InvitationsUpstream, rows: list[str], query: str
 ) -> None:
     upstream.expect(always(page(rows, f"{upstream.url}{COLLECTION}?{query}")))
@@ -244,14 +244,14 @@ def test_a_link_to_the_page_that_it_stands_in_is_an_invalid_response(
     assert len(upstream.calls) == 1
 
 
-def test_a_link_to_the_later_page_that_it_stands_in_is_an_invalid_response_wherever_the_list_went_on(
+def test_a_later_page_that_links_to_itself_is_an_invalid_response_wherever_the_list_continued(
     gateway: Gateway, upstream: InvitationsUpstream
 ) -> None:
     upstream.expect(Rows(upstream.url, 10, 4))
     cursors = [edge["cursor"] for edge in read(gateway)["edges"]]
     upstream.expect(always(page(["a", "b"], f"{upstream.url}{COLLECTION}?$skiptoken=4&opaque=a%2Fb%20c")))
     assert gateway.error(QUERY, {"after": cursors[-1]})["extensions"]["code"] == "UPSTREAM_INVALID_RESPONSE"
-    assert ids(read(gateway, after=cursors[0])) == ["b"]  # within the first page, whose link is another one
+    assert ids(read(gateway, after=cursors[0])) == ["b"]  # inside the first page, whose link is different
 
 
 @pytest.mark.parametrize("back_to", ["$top=20", "$skiptoken=1", "$skiptoken=2", "%24skiptoken=1", "$skiptoken=3"])
@@ -266,7 +266,7 @@ def test_a_link_back_to_an_empty_page_of_the_same_call_is_an_invalid_response(
         assert len(upstream.calls) == 4
 
 
-def test_a_link_whose_scheme_is_in_capitals_stays_at_home() -> None:
+def test_a_link_whose_scheme_is_in_capitals_is_followed() -> None:
     with InvitationsUpstream() as upstream, running_gateway(upstream.url) as gateway:
         upstream.expect(replying(page(["1"], f"HTTP://127.0.0.1:{upstream.port}{COLLECTION}?a=b"), page(["2"])))
         found = read(gateway)
@@ -281,7 +281,7 @@ def test_a_link_whose_scheme_is_in_capitals_stays_at_home() -> None:
         ("http://localhost", "http://localhost:80"),
     ],
 )
-def test_a_port_that_is_the_default_one_may_be_left_out(base: str, link: str) -> None:
+def test_the_default_port_may_be_omitted(base: str, link: str) -> None:
     content = InvitationPage(value=[], next_link=f"{link}{COLLECTION}?a=b")
 
     found = slice_page(content, Position("$top=1"), 1, urlsplit(base + COLLECTION))
@@ -289,7 +289,7 @@ def test_a_port_that_is_the_default_one_may_be_left_out(base: str, link: str) ->
     assert found.end == Position("a=b")
 
 
-def test_a_port_that_is_the_default_one_of_another_scheme_may_not_be_left_out() -> None:
+def test_the_default_port_of_another_scheme_may_not_be_omitted() -> None:
     content = InvitationPage(value=[], next_link=f"https://graph.example:80{COLLECTION}?a=b")
 
     with pytest.raises(ValueError, match="leaves the collection"):
@@ -334,9 +334,7 @@ def forged(genuine: str) -> dict[str, str]:
     }
 
 
-def test_a_cursor_that_the_api_did_not_give_is_refused_without_a_request(
-    gateway: Gateway, upstream: InvitationsUpstream
-) -> None:
+def test_a_forged_cursor_is_refused_without_a_request(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     upstream.expect(Rows(upstream.url, 10, 4))
     genuine = read(gateway, first=3)["pageInfo"]["endCursor"]
     upstream.expect(replying())
@@ -347,7 +345,7 @@ def test_a_cursor_that_the_api_did_not_give_is_refused_without_a_request(
     assert upstream.calls == []
 
 
-def test_a_cursor_holds_no_host_scheme_or_path(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_a_cursor_contains_no_host_scheme_or_path(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     upstream.expect(Rows(upstream.url, 10, 4))
     found = read(gateway, first=100)
     for cursor in {found["pageInfo"]["endCursor"], *(edge["cursor"] for edge in found["edges"])}:
@@ -357,7 +355,9 @@ def test_a_cursor_holds_no_host_scheme_or_path(gateway: Gateway, upstream: Invit
             assert part not in cursor
 
 
-def test_a_cursor_of_one_upstream_goes_to_the_configured_one(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_a_cursor_from_another_upstream_is_sent_to_the_configured_one(
+    gateway: Gateway, upstream: InvitationsUpstream
+) -> None:
     upstream.expect(Rows(upstream.url, 10, 4))
     cursor = read(gateway, first=4)["pageInfo"]["endCursor"]
     upstream.expect(replying())
@@ -367,7 +367,7 @@ def test_a_cursor_of_one_upstream_goes_to_the_configured_one(gateway: Gateway, u
     assert upstream.calls == []
 
 
-def test_first_on_a_later_page_lowers_the_size_that_the_first_page_asked_for_and_does_not_raise_it(
+def test_first_on_a_later_page_can_lower_the_page_size_but_not_raise_it(
     gateway: Gateway,
 ) -> None:
     with (
@@ -384,7 +384,7 @@ def test_first_on_a_later_page_lowers_the_size_that_the_first_page_asked_for_and
     assert "not raise" in description
 
 
-def test_the_description_says_that_going_on_is_best_effort(gateway: Gateway) -> None:
+def test_the_description_says_that_paging_is_best_effort(gateway: Gateway) -> None:
     fields = gateway.data('{ __type(name: "Query") { fields { name description } } }')["__type"]["fields"]
     (description,) = (field["description"] for field in fields if field["name"] == "invitations")
     assert "missed" in description

@@ -1,4 +1,4 @@
-"""How long a call waits before it is tried again."""
+"""How long a call waits before a retry."""
 
 import httpx
 import pytest
@@ -16,7 +16,7 @@ SECONDS: dict[str, tuple[Retry | None, float, float]] = {
 
 
 @pytest.mark.parametrize(("retry", "at_least", "more"), SECONDS.values(), ids=SECONDS.keys())
-def test_a_pause_is_what_was_asked_for_and_a_random_part_that_doubles(
+def test_a_pause_is_the_requested_time_plus_a_random_part_that_doubles(
     retry: Retry | None, at_least: float, more: float
 ) -> None:
     assert retry is not None

@@ -39,7 +39,7 @@ ODD_IDS = {
 
 
 @pytest.mark.parametrize(("odd", "segment"), ODD_IDS.items())
-def test_an_id_stays_one_segment_of_the_path_whatever_it_holds(
+def test_any_id_stays_one_segment_of_the_path(
     gateway: Gateway, upstream: InvitationsUpstream, odd: str, segment: str
 ) -> None:
     upstream.expect(always(json_answer(200, {"id": odd})))
@@ -65,7 +65,7 @@ def test_an_id_that_cannot_be_a_segment_is_not_found_without_a_request(
 
 
 @pytest.mark.parametrize("odd", ODD_IDS)
-def test_an_update_sends_any_id_in_its_body_and_never_in_its_path(
+def test_an_update_sends_any_id_in_its_body_never_in_its_path(
     gateway: Gateway, upstream: InvitationsUpstream, odd: str
 ) -> None:
     upstream.expect(always(json_answer(200, {"id": odd})))
@@ -74,19 +74,17 @@ def test_an_update_sends_any_id_in_its_body_and_never_in_its_path(
     assert (call.method, call.target, call.json["id"]) == ("PATCH", COLLECTION, odd)
 
 
-def test_an_id_can_be_an_integer_as_graphql_allows(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_an_id_may_be_an_integer_as_graphql_allows(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     upstream.expect(always(json_answer(200, {"id": "123"})))
     gateway.data("{ invitation(id: 123) { id } }")
     assert [call.target for call in upstream.calls] == [f"{COLLECTION}/123"]
 
 
-def test_several_invitations_of_one_request_are_read_side_by_side(
-    gateway: Gateway, upstream: InvitationsUpstream
-) -> None:
+def test_the_invitations_of_one_request_are_read_concurrently(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     together = threading.Barrier(8)
 
     def handler(call: Request) -> Reply:
-        together.wait(LIMIT)  # breaks, and so fails the field, unless all eight are under way at once
+        together.wait(LIMIT)  # breaks, and so fails the field, unless all eight requests are in flight at once
         return json_answer(200, {"id": call.target.rpartition("/")[2]})
 
     upstream.expect(handler)
@@ -94,19 +92,17 @@ def test_several_invitations_of_one_request_are_read_side_by_side(
     assert data == {f"a{n}": {"id": str(n)} for n in range(8)}
 
 
-def test_the_same_id_is_read_once_for_all_fields_of_a_request(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_all_fields_of_a_request_share_one_read_of_an_id(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     query = '{ a: invitation(id: "1") { id } b: invitation(id: "1") { inviter } c: invitation(id: "2") { id } }'
     upstream.expect(lambda call: json_answer(200, {"id": call.target[-1], "inviter": "x"}))
 
-    for _ in range(2):  # and again by the next request: nothing is kept
+    for _ in range(2):  # read again by the next request: nothing is cached
         assert gateway.data(query) == {"a": {"id": "1"}, "b": {"inviter": "x"}, "c": {"id": "2"}}
 
     assert sorted(call.target[-1] for call in upstream.calls) == ["1", "1", "2", "2"]
 
 
-def test_the_same_id_that_cannot_be_read_fails_each_of_its_fields(
-    gateway: Gateway, upstream: InvitationsUpstream
-) -> None:
+def test_a_failed_shared_read_fails_each_of_its_fields(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     upstream.expect(lambda call: answer(403, b"") if call.target.endswith("/1") else json_answer(200, {"id": "2"}))
 
     content = gateway.run(
@@ -119,7 +115,7 @@ def test_the_same_id_that_cannot_be_read_fails_each_of_its_fields(
     assert len(upstream.calls) == 2
 
 
-def test_the_same_id_that_is_not_found_is_null_for_each_of_its_fields(
+def test_a_shared_read_that_finds_nothing_is_null_for_each_of_its_fields(
     gateway: Gateway, upstream: InvitationsUpstream
 ) -> None:
     upstream.expect(always(answer(404, b"")))
@@ -127,9 +123,7 @@ def test_the_same_id_that_is_not_found_is_null_for_each_of_its_fields(
     assert len(upstream.calls) == 1
 
 
-def test_mutations_run_one_after_the_other_in_the_order_of_the_document(
-    gateway: Gateway, upstream: InvitationsUpstream
-) -> None:
+def test_mutations_run_one_after_another_in_document_order(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     running: list[str] = []
     most = 0
 

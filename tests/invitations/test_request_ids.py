@@ -1,4 +1,4 @@
-"""The ids that requests are given."""
+"""The gateway's request ids."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ def test_a_request_id_is_a_random_uuid_of_version_4() -> None:
         uuid = UUID(text)
         assert str(uuid) == text
         assert uuid.version == 4
-    # The bits that are not fixed take every value.
+    # All variable bits take every value.
     values = ["".join(sorted({text[place] for text in made})) for place in range(36)]
     hexadecimal = "0123456789abcdef"
     expected = [hexadecimal] * 36

@@ -1,4 +1,4 @@
-"""The log's lines of REST requests: what Microsoft's support asks for, and nothing that is anybody's."""
+"""The log lines of REST requests: what Microsoft's support asks for, and no private data."""
 
 import re
 from collections.abc import Iterator
@@ -43,7 +43,7 @@ def lines_of(gateway: GatewayProcess, operation: Operation) -> list[str]:
 
 
 @pytest.mark.parametrize("operation", [CREATE, UPDATE, GET, LIST], ids=["create", "update", "get", "list"])
-def test_a_success_has_a_line_when_that_is_switched_on(
+def test_a_success_is_logged_if_that_is_switched_on(
     upstream: InvitationsUpstream, gateway: tuple[str, GatewayProcess], operation: Operation
 ) -> None:
     level, process = gateway
@@ -81,7 +81,7 @@ FAILURES: dict[str, tuple[Reply, str]] = {
 
 
 @pytest.mark.parametrize(("failure", "expected"), FAILURES.values(), ids=FAILURES.keys())
-def test_a_failure_has_a_line_always(
+def test_a_failure_is_always_logged(
     upstream: InvitationsUpstream, gateway: tuple[str, GatewayProcess], failure: Reply, expected: str
 ) -> None:
     upstream.expect(replying(failure))
@@ -93,7 +93,7 @@ def test_a_failure_has_a_line_always(
         assert private not in line
 
 
-def test_each_try_has_a_line(upstream: InvitationsUpstream, gateway: tuple[str, GatewayProcess]) -> None:
+def test_each_try_is_logged(upstream: InvitationsUpstream, gateway: tuple[str, GatewayProcess]) -> None:
     upstream.expect(replying(lose, answer(503, b"", b"Retry-After: 0"), answer(404, b"")))
     lines = lines_of(gateway[1], GET)
     assert [re.findall(r"try=(\d) status=(\S+)", line)[0] for line in lines] == [("1", "-"), ("2", "503"), ("3", "404")]
@@ -120,5 +120,5 @@ def test_each_try_has_a_line(upstream: InvitationsUpstream, gateway: tuple[str, 
         ("", None),
     ],
 )
-def test_a_data_center_is_told_only_where_it_is_a_short_plain_name(diagnostic: str, place: str | None) -> None:
+def test_a_data_center_is_logged_only_if_it_is_a_short_plain_name(diagnostic: str, place: str | None) -> None:
     assert data_center(diagnostic) == place

@@ -1,4 +1,4 @@
-"""What is sent again, when, and what never is."""
+"""What is retried, when, and what never is."""
 
 import asyncio
 import ssl
@@ -19,7 +19,7 @@ from gateway.invitations.retries import after_error, after_status
 from gateway.transport import Transport
 
 GOOD = json_answer(200, {"id": "1", "value": []})
-"""An invitation and a page at once."""
+"""Both an invitation and a page."""
 MAY_PASS = [429, 502, 503, 504, 509]
 FINAL = [300, 307, 400, 401, 403, 404, 405, 408, 409, 410, 412, 422, 425, 500, 501, 505, 507, 599]
 
@@ -33,13 +33,13 @@ def ids(upstream: InvitationsUpstream) -> set[str]:
 
 
 def at_once(status: int) -> bytes:
-    """Return an answer after which no test has to wait."""
+    """Return a response that asks for an immediate retry, so that no test has to wait."""
     return answer(status, b"", b"Retry-After: 0")
 
 
 @pytest.mark.parametrize("operation", QUERIES.values(), ids=QUERIES.keys())
 @pytest.mark.parametrize("failure", [*map(at_once, MAY_PASS), lose], ids=[*MAY_PASS, "lost"])
-def test_a_get_is_tried_three_times_on_what_may_pass(
+def test_a_get_is_tried_three_times_on_transient_failures(
     gateway: Gateway, upstream: InvitationsUpstream, failure: Reply, operation: Operation
 ) -> None:
     upstream.expect(replying(failure, failure, GOOD))
@@ -57,7 +57,7 @@ def test_a_get_is_tried_three_times_on_what_may_pass(
 
 @pytest.mark.parametrize("operation", QUERIES.values(), ids=QUERIES.keys())
 @pytest.mark.parametrize("status", FINAL)
-def test_a_get_is_not_tried_again_on_what_will_not_pass(
+def test_a_get_is_not_retried_on_permanent_failures(
     gateway: Gateway, upstream: InvitationsUpstream, status: int, operation: Operation
 ) -> None:
     upstream.expect(replying(answer(status, b""), GOOD))
@@ -66,7 +66,7 @@ def test_a_get_is_not_tried_again_on_what_will_not_pass(
 
 
 @pytest.mark.parametrize("operation", MUTATIONS.values(), ids=MUTATIONS.keys())
-def test_a_mutation_is_sent_again_after_429(
+def test_a_mutation_is_retried_after_a_429(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
 ) -> None:
     upstream.expect(replying(at_once(429), at_once(429), GOOD))
@@ -85,7 +85,7 @@ def test_a_mutation_is_sent_again_after_429(
     [*map(at_once, (*FINAL, 502, 503, 504, 509)), answer(503, b""), answer(509, b""), lose],
     ids=[*FINAL, 502, 503, 504, 509, "503 without Retry-After", "509 without Retry-After", "lost"],
 )
-def test_a_mutation_is_not_sent_again_on_anything_else(
+def test_a_mutation_is_not_retried_on_anything_else(
     gateway: Gateway, upstream: InvitationsUpstream, failure: Reply, operation: Operation
 ) -> None:
     upstream.expect(replying(failure, GOOD))
@@ -94,7 +94,7 @@ def test_a_mutation_is_not_sent_again_on_anything_else(
 
 
 @pytest.mark.parametrize("operation", MUTATIONS.values(), ids=MUTATIONS.keys())
-def test_a_mutation_after_which_the_connection_is_lost_after_429_is_not_sent_again(
+def test_a_mutation_is_not_retried_if_its_connection_is_lost_after_a_429(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
 ) -> None:
     upstream.expect(replying(at_once(429), lose, GOOD))
@@ -103,9 +103,7 @@ def test_a_mutation_after_which_the_connection_is_lost_after_429_is_not_sent_aga
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
-def test_a_request_for_which_no_connection_was_made_is_tried_three_times(
-    operation: Operation, tls: ssl.SSLContext
-) -> None:
+def test_a_request_that_gets_no_connection_is_tried_three_times(operation: Operation, tls: ssl.SSLContext) -> None:
     def script(connection: UpstreamConnection) -> None:
         if connection.number == 2:
             connection.start_tls(tls)
@@ -140,7 +138,7 @@ def test_without_retry_after_the_first_pause_is_about_a_second_and_the_next_is_l
 
 
 @pytest.mark.parametrize(("operation", "status"), [(CREATE, 429), (GET, 429), (GET, 503)])
-def test_a_pause_that_does_not_fit_into_the_time_limit_is_not_begun(operation: Operation, status: int) -> None:
+def test_a_pause_that_would_exceed_the_timeout_is_not_begun(operation: Operation, status: int) -> None:
     with (
         InvitationsUpstream(replying(answer(status, b""), GOOD)) as upstream,
         running_gateway(upstream.url, upstream_timeout=0.7) as gateway,
@@ -149,7 +147,7 @@ def test_a_pause_that_does_not_fit_into_the_time_limit_is_not_begun(operation: O
         assert len(upstream.calls) == 1
 
 
-def test_the_re_read_of_an_update_is_tried_three_times_and_the_update_once(
+def test_the_re_read_of_an_update_is_tried_three_times_but_the_update_only_once(
     gateway: Gateway, upstream: InvitationsUpstream
 ) -> None:
     upstream.expect(replying(answer(204, b""), at_once(503), lose, GOOD))
@@ -157,7 +155,7 @@ def test_the_re_read_of_an_update_is_tried_three_times_and_the_update_once(
     assert [call.method for call in upstream.calls] == ["PATCH", "GET", "GET", "GET"]
 
 
-def test_the_pauses_between_tries_are_not_all_the_same(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_the_pauses_between_tries_vary(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     times: defaultdict[str, list[float]] = defaultdict(list)
 
     def handler(call: Request) -> bytes:
@@ -177,7 +175,7 @@ def test_the_pauses_between_tries_are_not_all_the_same(gateway: Gateway, upstrea
 
 @pytest.mark.parametrize("failure", [lose, *map(at_once, (502, 503, 504, 509))], ids=["lost", 502, 503, 504, 509])
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "PUT"])
-def test_a_method_that_changes_something_is_not_repeated_although_it_has_no_body(method: str, failure: Reply) -> None:
+def test_an_unsafe_method_without_a_body_is_not_repeated(method: str, failure: Reply) -> None:
     async def send(url: str) -> None:
         loop = asyncio.get_running_loop()
         async with Transport(max_response_bytes=100_000) as transport:

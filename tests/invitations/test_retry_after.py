@@ -1,4 +1,4 @@
-"""Retry-After: how it is read, told and kept to."""
+"""Retry-After: how it is parsed, shown and obeyed."""
 
 import threading
 import time
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.quick
 READ = 'query { invitation(id: "1") { id } }'
 
 
-def test_the_retry_after_a_503_takes_a_new_connection_although_others_are_idle(
+def test_the_retry_after_a_503_opens_a_new_connection_although_others_are_idle(
     gateway: Gateway, upstream: InvitationsUpstream
 ) -> None:
     both_asked = threading.Barrier(2, timeout=60)
@@ -42,7 +42,9 @@ def test_the_retry_after_a_503_takes_a_new_connection_although_others_are_idle(
     assert upstream.accepted == idle + 1
 
 
-def test_retry_after_is_kept_although_the_answer_is_too_large(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_retry_after_is_obeyed_although_the_response_is_too_large(
+    gateway: Gateway, upstream: InvitationsUpstream
+) -> None:
     upstream.expect(lambda _: answer(429, b"x" * 9_000_000, b"Retry-After: 3600", b"request-id: abc"))
     extensions = gateway.error(READ)["extensions"]
     assert len(upstream.calls) == 1
@@ -59,7 +61,7 @@ def test_retry_after_is_kept_although_the_answer_is_too_large(gateway: Gateway, 
     ids=["as it is", "with -0000", "as asctime"],
 )
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo"])
-def test_a_date_in_retry_after_is_in_utc_wherever_the_gateway_is(
+def test_a_date_in_retry_after_is_utc_in_any_time_zone(
     monkeypatch: pytest.MonkeyPatch, spell: Callable[[datetime], str], zone: str
 ) -> None:
     monkeypatch.setenv("TZ", zone)
@@ -104,14 +106,14 @@ def test_a_date_in_retry_after_is_in_utc_wherever_the_gateway_is(
         ("Wed, 21 Oct 2015 07:28:00 GMT" + " x" * 50, None),
     ],
 )
-def test_retry_after_is_the_largest_of_its_values_rounded_up_or_cannot_be_read(text: str, seconds: int | None) -> None:
+def test_retry_after_is_the_largest_of_its_values_rounded_up_or_is_invalid(text: str, seconds: int | None) -> None:
     headers = httpx.Headers([(b"Retry-After", text.encode())])
     assert retry_after(headers) == seconds
     assert (after_status(429, headers) is None) is (seconds is None)
 
 
 GOOD = json_answer(200, {"id": "1", "value": []})
-"""An invitation and a page at once."""
+"""Both an invitation and a page."""
 
 
 SECONDS: dict[str, Callable[[], bytes]] = {
@@ -122,7 +124,7 @@ SECONDS: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
 @pytest.mark.parametrize("value", SECONDS.values(), ids=SECONDS.keys())
-def test_nothing_is_sent_before_retry_after_is_over(
+def test_nothing_is_sent_before_retry_after_has_passed(
     gateway: Gateway, upstream: InvitationsUpstream, value: Callable[[], bytes], operation: Operation
 ) -> None:
     times: list[float] = []
@@ -135,7 +137,7 @@ def test_nothing_is_sent_before_retry_after_is_over(
     gateway.data(operation.query)
 
     first, second = times
-    assert second - first > 0.95  # event loops count in milliseconds, and may be one early
+    assert second - first > 0.95  # event loops count in milliseconds, and may wake up one early
 
 
 FAR: dict[str, tuple[Callable[[], bytes], range]] = {
@@ -147,7 +149,7 @@ FAR: dict[str, tuple[Callable[[], bytes], range]] = {
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 @pytest.mark.parametrize(("value", "told"), FAR.values(), ids=FAR.keys())
-def test_a_retry_after_beyond_the_deadline_fails_at_once_and_is_told(
+def test_a_retry_after_beyond_the_deadline_fails_at_once_and_is_shown(
     gateway: Gateway, upstream: InvitationsUpstream, operation: Operation, value: Callable[[], bytes], told: range
 ) -> None:
     for status in (429, 503):
@@ -171,7 +173,7 @@ def test_a_retry_after_beyond_the_deadline_fails_at_once_and_is_told(
         b"Wed, 25 Nov 2026 09:16:12 PM",
     ],
 )
-def test_after_a_retry_after_that_cannot_be_read_nothing_is_tried_again(
+def test_an_invalid_retry_after_prevents_retries(
     gateway: Gateway, upstream: InvitationsUpstream, value: bytes, operation: Operation
 ) -> None:
     for status in (429, 503):
@@ -193,7 +195,7 @@ SPELLINGS = {
 
 @pytest.mark.parametrize("operation", [CREATE, GET], ids=["create", "get"])
 @pytest.mark.parametrize(("values", "seconds"), SPELLINGS.values(), ids=SPELLINGS.keys())
-def test_however_retry_after_is_spelled_nothing_is_sent_before_it_is_over(
+def test_nothing_is_sent_before_retry_after_has_passed_however_it_is_spelled(
     gateway: Gateway, upstream: InvitationsUpstream, values: list[bytes], seconds: int, operation: Operation
 ) -> None:
     upstream.expect(replying(answer(429, b"", *[b"Retry-After: " + value for value in values]), GOOD))
@@ -201,7 +203,7 @@ def test_however_retry_after_is_spelled_nothing_is_sent_before_it_is_over(
     assert len(upstream.calls) == 1
 
 
-def test_a_retry_after_in_the_past_is_now(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_a_retry_after_in_the_past_means_now(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     upstream.expect(replying(answer(503, b"", b"Retry-After: Wed, 21 Oct 2015 07:28:00 GMT"), GOOD))
     gateway.data(LIST.query)
     assert len(upstream.calls) == 2
@@ -212,6 +214,6 @@ def test_a_retry_after_in_the_past_is_now(gateway: Gateway, upstream: Invitation
 @example("Wed, 31 Dec 9999 23:59:59 -2359")
 @example("Thu, 01 Jan 1 00:00:00 GMT")
 @example("9" * 400)
-def test_a_retry_after_is_a_number_of_seconds_or_nothing(text: str) -> None:
+def test_retry_after_is_a_number_of_seconds_or_none(text: str) -> None:
     seconds = retry_after(httpx.Headers([(b"retry-after", text.encode("latin-1"))]))
     assert seconds is None or seconds >= 0

@@ -25,6 +25,6 @@ def test_the_seconds_until_a_date_are_rounded_up() -> None:
 @example("Wed, 31 Dec 9999 23:59:59 -0000")
 @example("Sat Jan  1 00:00:00 0001")
 @example("Wed, 99-Foo-00 99:99:99 GMT")
-def test_what_looks_like_a_date_is_one_or_cannot_be_read(text: str) -> None:
+def test_a_text_that_looks_like_a_date_is_a_date_or_invalid(text: str) -> None:
     seconds = retry_after(httpx.Headers({"Retry-After": text}))
     assert seconds is None or 0 <= seconds < 2**31

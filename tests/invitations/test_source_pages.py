@@ -1,4 +1,4 @@
-"""The source pages as data: GraphQL in, the exact REST requests, GraphQL out."""
+"""Microsoft's pages as data: a GraphQL request, the exact REST requests, and the GraphQL response."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +43,7 @@ FULL_MESSAGE = {**MESSAGE, "invitationTemplateID": "t-1", "invitationMessage": {
 
 
 def out(rest: dict[str, Any], **changed: object) -> dict[str, Any]:
-    """Give what the gateway answers for the page's object."""
+    """Return the gateway's response for the object on the page."""
     return {
         "id": rest["id"],
         "created": "1484671788434",
@@ -62,7 +62,7 @@ def out(rest: dict[str, Any], **changed: object) -> dict[str, Any]:
 class Case:
     query: str
     requests: list[tuple[str, str, object]]
-    """Method, target and JSON body of each."""
+    """The method, target and JSON body of each."""
     replies: list[Reply]
     data: object
     variables: object = None
@@ -200,7 +200,7 @@ CASES = {
 
 
 def assert_is_a_call_of_the_api(request: Request, authorization: str, host: str) -> None:
-    """Assert the headers that the pages name, and that no others go there than these."""
+    """Assert that the request has exactly the documented headers."""
     assert request.headers["authorization"] == authorization
     assert request.headers["host"] == host
     UUID(request.headers["client-request-id"])
@@ -212,7 +212,7 @@ def assert_is_a_call_of_the_api(request: Request, authorization: str, host: str)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_graphql_becomes_the_documented_rest_requests_and_their_answers_become_graphql(
+def test_graphql_becomes_the_documented_rest_requests_and_their_responses_become_graphql(
     gateway: Gateway, upstream: InvitationsUpstream, case: Case
 ) -> None:
     upstream.expect(replying(*case.replies))
@@ -227,7 +227,7 @@ def test_graphql_becomes_the_documented_rest_requests_and_their_answers_become_g
     assert data == case.data
 
 
-def test_with_an_id_in_the_update_path_the_id_leaves_the_body() -> None:
+def test_with_an_id_in_the_update_path_the_body_has_no_id() -> None:
     with (
         InvitationsUpstream(
             replying(
@@ -250,7 +250,7 @@ def test_with_an_id_in_the_update_path_the_id_leaves_the_body() -> None:
     assert read_again == {"updateInvitation": out(UPDATED, id="a b")}
 
 
-def test_a_base_url_without_a_path_or_with_a_slash_behind_it_is_taken_as_it_is() -> None:
+def test_a_base_url_may_have_no_path_or_a_trailing_slash() -> None:
     with InvitationsUpstream() as upstream:
         for path, target in [
             ("", "/linkedIn/invitations"),

@@ -1,4 +1,4 @@
-"""In whose name the gateway speaks: the bearer token goes on as it came, and nothing goes without one."""
+"""The bearer token is forwarded unchanged, and nothing is sent without one."""
 
 import json
 
@@ -33,7 +33,7 @@ GOOD = json_answer(200, {"id": "1", "value": []})
         "NotBearer abc",
     ],
 )
-def test_without_a_bearer_token_nothing_is_asked_of_the_api(
+def test_without_a_bearer_token_nothing_is_sent_to_the_api(
     gateway: Gateway, upstream: InvitationsUpstream, authorization: str | None, operation: Operation
 ) -> None:
     error = gateway.error(operation.query, authorization=authorization)
@@ -51,7 +51,7 @@ def test_without_a_bearer_token_nothing_is_asked_of_the_api(
     ["Bearer a", "bearer lower-case", "BEARER UPPER", "Bearer a.b-c_d~e+f/g==", "Bearer " + "x" * 4000],
     ids=["short", "lower case", "upper case", "all characters", "long"],
 )
-def test_the_token_goes_on_exactly_as_it_came(
+def test_the_token_is_forwarded_unchanged(
     gateway: Gateway, upstream: InvitationsUpstream, authorization: str, operation: Operation
 ) -> None:
     upstream.expect(always(GOOD))
@@ -61,7 +61,7 @@ def test_the_token_goes_on_exactly_as_it_came(
 
 @pytest.mark.parametrize("before", [b"", b" ", b"\t", b" \t "])
 @pytest.mark.parametrize("behind", [b" ", b"\t", b" \t  "])
-def test_whitespace_around_the_token_is_legal_and_not_sent_on(
+def test_whitespace_around_the_token_is_allowed_and_not_forwarded(
     gateway: Gateway, upstream: InvitationsUpstream, before: bytes, behind: bytes
 ) -> None:
     upstream.expect(always(GOOD))
@@ -74,7 +74,7 @@ def test_whitespace_around_the_token_is_legal_and_not_sent_on(
 
 
 @pytest.mark.parametrize("value", ["Bearer \u00a0t", "Bearer t\u00a0", "Bearer\tt", "Bearer t\x0b", "\t"])
-def test_other_whitespace_is_no_part_of_a_token(value: str) -> None:
+def test_a_token_cannot_contain_other_whitespace(value: str) -> None:
     with pytest.raises(InvitationsError):
         Caller(value.encode("latin-1")).headers()
 
@@ -85,7 +85,7 @@ def test_neither_a_caller_nor_its_call_shows_the_token_or_the_body() -> None:
     assert "s3cret" not in f"{caller!r} {caller} {call!r} {call}"
 
 
-def test_each_request_speaks_with_its_own_token(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_each_request_uses_its_own_token(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     upstream.expect(always(GOOD))
     for n in range(5):
         gateway.data('{ invitation(id: "1") { id } }', authorization=f"Bearer {n}")
@@ -102,6 +102,8 @@ def test_each_request_speaks_with_its_own_token(gateway: Gateway, upstream: Invi
         '{ __type(name: "Query") { name } }',
     ],
 )
-def test_what_is_answered_here_needs_no_token(gateway: Gateway, upstream: InvitationsUpstream, query: str) -> None:
+def test_fields_that_need_no_rest_request_need_no_token(
+    gateway: Gateway, upstream: InvitationsUpstream, query: str
+) -> None:
     assert gateway.data(query, authorization=None)
     assert upstream.calls == []

@@ -1,4 +1,4 @@
-"""What a frontend can look for when it does not know what became of a create."""
+"""The tracking id, by which a frontend can look for a create with an unknown outcome."""
 
 import ssl
 from uuid import UUID
@@ -31,7 +31,7 @@ FAILURES: dict[str, Reply] = {
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES.keys())
 @pytest.mark.parametrize("own", [None, "dGVzdA==", ""])
-def test_a_create_that_failed_after_it_was_sent_tells_the_tracking_id_that_was_sent(
+def test_the_error_of_a_create_that_was_sent_has_its_tracking_id(
     gateway: Gateway, upstream: InvitationsUpstream, failure: Reply, own: str | None
 ) -> None:
     upstream.expect(replying(failure))
@@ -41,12 +41,16 @@ def test_a_create_that_failed_after_it_was_sent_tells_the_tracking_id_that_was_s
     assert told == own if own is not None else UUID(told)
 
 
-def test_a_create_that_was_never_sent_tells_no_tracking_id(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_the_error_of_a_create_that_was_never_sent_has_no_tracking_id(
+    gateway: Gateway, upstream: InvitationsUpstream
+) -> None:
     assert "trackingId" not in gateway.error(CREATE, {"id": "x"}, authorization=None)["extensions"]
     assert upstream.calls == []
 
 
-def test_a_create_that_was_sent_before_no_connection_was_made_tells_its_tracking_id(tls: ssl.SSLContext) -> None:
+def test_the_error_of_a_create_that_was_sent_before_a_failed_connection_has_its_tracking_id(
+    tls: ssl.SSLContext,
+) -> None:
     def script(connection: UpstreamConnection) -> None:
         if connection.number == 0:
             connection.start_tls(tls)
@@ -59,7 +63,7 @@ def test_a_create_that_was_sent_before_no_connection_was_made_tells_its_tracking
     assert (extensions["outcome"], extensions["trackingId"]) == ("NOT_APPLIED", "mine")
 
 
-def test_a_tracking_id_is_not_told_to_anybody_else() -> None:
+def test_a_tracking_id_is_not_logged() -> None:
     with (
         InvitationsUpstream(always(answer(500, b""))) as upstream,
         gateway_process("serve", UPSTREAM_URL=f"{upstream.url}/v1.0", LOG_LEVEL="debug") as gateway,

@@ -1,4 +1,4 @@
-"""Values on their way through: 64-bit integers, dates, and what is absent, null or given."""
+"""How values pass through: 64-bit integers, dates, and absent, null and given values."""
 
 import json
 import time
@@ -37,7 +37,7 @@ def sent(upstream: InvitationsUpstream) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("number", INT64S)
-def test_an_int64_goes_in_unharmed_in_every_spelling_and_is_sent_as_a_json_number(
+def test_an_int64_in_any_spelling_is_sent_exactly_as_a_json_number(
     gateway: Gateway, upstream: InvitationsUpstream, number: int
 ) -> None:
     upstream.expect(always(GOOD))
@@ -88,7 +88,7 @@ REFUSED: list[Any] = [
 
 
 @pytest.mark.parametrize("value", REFUSED, ids=[json.dumps(value)[:30] for value in REFUSED])
-def test_what_is_no_int64_is_refused_as_a_variable_and_as_a_literal_without_a_request(
+def test_an_invalid_int64_is_refused_as_a_variable_and_as_a_literal_without_a_request(
     gateway: Gateway, upstream: InvitationsUpstream, value: Any
 ) -> None:
     for query, variables in [
@@ -96,7 +96,7 @@ def test_what_is_no_int64_is_refused_as_a_variable_and_as_a_literal_without_a_re
         (CREATE, {"input": {**REQUIRED, "created": value}}),
         (UPDATE, {"input": {"id": "1", "lastModified": value}}),
     ]:
-        # A list of one is that one for GraphQL only where a list is expected, and none is.
+        # GraphQL accepts a single item for a list, but not a list for a single item.
         error = gateway.refusal(query, variables)
         assert error["extensions"]["code"] == "BAD_USER_INPUT"
         assert "Int64" in error["message"]
@@ -107,14 +107,16 @@ def test_what_is_no_int64_is_refused_as_a_variable_and_as_a_literal_without_a_re
 
 
 @pytest.mark.parametrize("literal", ["1.0", "1e3", "-1.5", "01", "+1", "1_0", "true", "ENUM", "9" * 5000])
-def test_a_literal_that_is_no_int64_is_refused(gateway: Gateway, upstream: InvitationsUpstream, literal: str) -> None:
+def test_a_literal_that_is_not_an_int64_is_refused(
+    gateway: Gateway, upstream: InvitationsUpstream, literal: str
+) -> None:
     error = gateway.refusal(f'mutation {{ updateInvitation(input: {{id: "1", created: {literal}}}) {{ id }} }}')
     assert error["extensions"]["code"] in ("GRAPHQL_VALIDATION_FAILED", "GRAPHQL_PARSE_FAILED")
     assert upstream.calls == []
 
 
 @pytest.mark.parametrize("number", INT64S)
-def test_an_int64_comes_out_unharmed_as_a_string_whether_it_came_as_a_number_or_a_string(
+def test_an_int64_from_a_number_or_a_string_is_returned_exactly_as_a_string(
     gateway: Gateway, upstream: InvitationsUpstream, number: int
 ) -> None:
     for value in (number, str(number)):
@@ -141,7 +143,7 @@ def test_an_int64_comes_out_unharmed_as_a_string_whether_it_came_as_a_number_or_
         (-(2**63), None),
     ],
 )
-def test_a_date_is_rfc_3339_in_utc_with_milliseconds_and_null_where_there_is_no_such_date(
+def test_a_date_is_rfc_3339_in_utc_with_milliseconds_or_null_if_there_is_no_such_date(
     gateway: Gateway, upstream: InvitationsUpstream, milliseconds: int, date: str | None
 ) -> None:
     upstream.expect(always(json_answer(200, {"id": "1", "created": milliseconds, "lastModified": milliseconds})))
@@ -154,7 +156,7 @@ def test_a_date_is_rfc_3339_in_utc_with_milliseconds_and_null_where_there_is_no_
 
 
 @pytest.mark.parametrize("absent", [{}, {"created": None, "lastModified": None, "trackingId": None, "id": None}])
-def test_a_create_fills_in_the_time_and_a_tracking_id_where_they_are_absent_or_null(
+def test_a_create_fills_in_the_time_and_a_tracking_id_if_they_are_absent_or_null(
     gateway: Gateway, upstream: InvitationsUpstream, absent: dict[str, None]
 ) -> None:
     upstream.expect(always(GOOD))
@@ -170,7 +172,9 @@ def test_a_create_fills_in_the_time_and_a_tracking_id_where_they_are_absent_or_n
     assert sent(upstream)["trackingId"] != first["trackingId"]
 
 
-def test_a_create_whose_created_is_given_is_last_modified_now(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_a_create_with_a_given_created_has_a_last_modified_of_now(
+    gateway: Gateway, upstream: InvitationsUpstream
+) -> None:
     upstream.expect(always(GOOD))
     before = time.time_ns() // 1_000_000
     gateway.data(CREATE, {"input": REQUIRED | {"created": 1}})
@@ -180,7 +184,7 @@ def test_a_create_whose_created_is_given_is_last_modified_now(gateway: Gateway, 
     assert before <= created["lastModified"] <= after
 
 
-def test_a_create_sends_what_is_given_even_where_it_is_empty_or_zero(
+def test_a_create_sends_given_values_even_if_they_are_empty_or_zero(
     gateway: Gateway, upstream: InvitationsUpstream
 ) -> None:
     upstream.expect(always(GOOD))
@@ -212,7 +216,7 @@ MESSAGES: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize(("message", "body"), MESSAGES.values(), ids=MESSAGES.keys())
-def test_a_message_is_sent_as_it_is_with_its_annotations(
+def test_a_message_is_sent_unchanged_with_its_annotations(
     gateway: Gateway, upstream: InvitationsUpstream, message: Any, body: Any
 ) -> None:
     upstream.expect(always(GOOD))
@@ -224,7 +228,7 @@ def test_a_message_is_sent_as_it_is_with_its_annotations(
 
 
 @pytest.mark.parametrize("name", ["created", "lastModified", "inviter", "invitee", "message", "trackingId"])
-def test_an_update_sends_null_as_null_and_nothing_that_is_absent(
+def test_an_update_sends_null_as_null_and_omits_absent_values(
     gateway: Gateway, upstream: InvitationsUpstream, name: str
 ) -> None:
     upstream.expect(always(GOOD))
@@ -235,9 +239,7 @@ def test_an_update_sends_null_as_null_and_nothing_that_is_absent(
     assert sent(upstream) == expected
 
 
-def test_an_update_takes_a_variable_that_is_not_given_for_absent(
-    gateway: Gateway, upstream: InvitationsUpstream
-) -> None:
+def test_an_update_treats_a_missing_variable_as_absent(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     upstream.expect(always(GOOD))
     query = """mutation ($inviter: String, $body: String) { updateInvitation(input: {
         id: "1", invitee: "b", inviter: $inviter, message: {invitationMessage: {body: $body}}}) { id } }"""
@@ -258,7 +260,7 @@ def test_an_update_takes_a_variable_that_is_not_given_for_absent(
         }
 
 
-def test_an_update_with_nothing_but_its_id_is_refused_without_a_request(
+def test_an_update_with_only_an_id_is_refused_without_a_request(
     gateway: Gateway, upstream: InvitationsUpstream
 ) -> None:
     for query in (UPDATE, 'mutation ($x: String) { updateInvitation(input: {id: "1", inviter: $x}) { id } }'):
@@ -269,7 +271,7 @@ def test_an_update_with_nothing_but_its_id_is_refused_without_a_request(
 
 
 @pytest.mark.parametrize("missing", ["inviter", "invitee", "message"])
-def test_a_create_without_what_is_required_is_refused_without_a_request(
+def test_a_create_without_a_required_property_is_refused_without_a_request(
     gateway: Gateway, upstream: InvitationsUpstream, missing: str
 ) -> None:
     for given in ({name: value for name, value in REQUIRED.items() if name != missing}, REQUIRED | {missing: None}):
@@ -281,7 +283,7 @@ def test_a_create_without_what_is_required_is_refused_without_a_request(
 
 @pytest.mark.parametrize("name", ["inviter", "invitee", "trackingId"])
 @pytest.mark.parametrize("value", [1, True, {}, [], 1.5])
-def test_a_string_is_nothing_but_a_string(
+def test_only_a_string_is_accepted_as_a_string(
     gateway: Gateway, upstream: InvitationsUpstream, name: str, value: object
 ) -> None:
     assert gateway.refusal(CREATE, {"input": REQUIRED | {name: value}})["extensions"]["code"] == "BAD_USER_INPUT"
@@ -289,7 +291,7 @@ def test_a_string_is_nothing_but_a_string(
     assert upstream.calls == []
 
 
-def test_a_text_comes_out_as_it_came_in(gateway: Gateway, upstream: InvitationsUpstream) -> None:
+def test_a_text_is_returned_unchanged(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     text = 'line\n"quoted" \\ \u2028 é 🙂 \0 </script>'
     content = json.dumps({"id": "1", "message": {"invitationMessage": {"body": text}}})
     for escaped in (content, json.dumps(json.loads(content), ensure_ascii=False)):

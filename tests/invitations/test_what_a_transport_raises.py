@@ -1,4 +1,4 @@
-"""What each failure of a transport means for a call: whether it was sent, what it is called, and if it is repeated."""
+"""What each transport failure means for a call: whether it was sent, its error code, and whether it is retried."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from gateway.invitations.rest import Call, RestClient
 
 
 class Failing(httpx.AsyncBaseTransport):
-    """Fails each request in the same way, or gives the same answer."""
+    """Fail each request in the same way, or return the same response."""
 
     def __init__(self, error: type[httpx.TransportError] | None = None, status: int = 200) -> None:
         self.requests = 0
@@ -41,7 +41,7 @@ NOT_SENT, MAYBE_SENT = (Outcome.NOT_APPLIED, False), (Outcome.UNKNOWN, True)
 UNAVAILABLE, LATE = ErrorCode.UPSTREAM_UNAVAILABLE, ErrorCode.UPSTREAM_TIMEOUT
 UNUSABLE = ErrorCode.UPSTREAM_INVALID_RESPONSE
 MEANINGS: dict[type[httpx.TransportError], tuple[tuple[Outcome, bool], ErrorCode, int, int]] = {
-    # what became of it, its code, the tries of a method that changes something, and of one that does not
+    # the outcome, the code, the tries of an unsafe method, the tries of a safe one
     httpx.ConnectError: (NOT_SENT, UNAVAILABLE, 3, 3),
     httpx.ConnectTimeout: (NOT_SENT, LATE, 3, 3),
     httpx.PoolTimeout: (NOT_SENT, LATE, 1, 1),
@@ -59,7 +59,7 @@ MEANINGS: dict[type[httpx.TransportError], tuple[tuple[Outcome, bool], ErrorCode
 
 @pytest.mark.parametrize("method", ["POST", "PATCH", "GET", "HEAD"])
 @pytest.mark.parametrize("error", MEANINGS, ids=lambda error: error.__name__)
-def test_a_failure_says_whether_the_request_was_sent_and_is_repeated_only_where_that_is_safe(
+def test_a_failure_says_whether_the_request_was_sent_and_is_retried_only_if_that_is_safe(
     error: type[httpx.TransportError], method: str
 ) -> None:
     became, code, unsafe, safe = MEANINGS[error]
@@ -72,13 +72,13 @@ def test_a_failure_says_whether_the_request_was_sent_and_is_repeated_only_where_
 
 
 @pytest.mark.parametrize("status", [101, 199])
-def test_an_interim_answer_is_no_success(status: int) -> None:
+def test_an_interim_response_is_not_a_success(status: int) -> None:
     raised = failure(Failing(status=status), "POST")
     assert (raised.code, raised.outcome) == (ErrorCode.UPSTREAM_ERROR, Outcome.UNKNOWN)
 
 
 @pytest.mark.parametrize("authorization", [TOKEN.encode(), None], ids=["with a token", "without"])
-def test_an_update_of_what_cannot_be_an_id_is_not_sent(authorization: bytes | None) -> None:
+def test_an_update_of_an_impossible_id_is_not_sent(authorization: bytes | None) -> None:
     async def main() -> None:
         client = InvitationsClient(transport, url="http://127.0.0.1:1", timeout=LIMIT)
         await client.for_caller(Caller(authorization)).update("..", InvitationV2Body(inviter="a"))
@@ -92,7 +92,7 @@ def test_an_update_of_what_cannot_be_an_id_is_not_sent(authorization: bytes | No
 
 
 @pytest.mark.parametrize("id", ["", ".", "..", "\ud800"])
-def test_even_where_there_can_be_no_invitation_a_token_is_required(id: str) -> None:
+def test_a_token_is_required_even_for_an_impossible_id(id: str) -> None:
     async def main() -> None:
         client = InvitationsClient(transport, url="http://127.0.0.1:1", timeout=LIMIT)
         assert await client.for_caller(Caller(TOKEN.encode())).get(id) is None

@@ -1,4 +1,4 @@
-"""Requests that cannot have reached the API: the client is told so, and they may be sent again."""
+"""Requests that cannot have reached the API: the client is told so, and they may be retried."""
 
 import asyncio
 import logging
@@ -22,7 +22,7 @@ BODY = InvitationV2Body(inviter="a", invitee="b", tracking_id="mine")
 READY = answer(200, b'{"id": "1", "value": []}')
 
 
-def test_a_create_for_which_no_connection_was_free_was_not_applied_and_does_not_queue_again(
+def test_a_create_that_got_no_free_connection_was_not_applied_and_does_not_queue_again(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def main() -> None:
@@ -48,7 +48,7 @@ def test_a_create_for_which_no_connection_was_free_was_not_applied_and_does_not_
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
-def test_a_request_whose_connection_is_not_made_in_time_is_tried_again_and_was_not_applied(
+def test_a_request_whose_connection_times_out_is_retried_and_was_not_applied(
     operation: Operation,
 ) -> None:
     with (
@@ -80,7 +80,7 @@ def test_a_connection_that_hangs_leaves_time_for_another_that_works(tls: ssl.SSL
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_a_request_whose_time_is_over_is_not_sent(method: str) -> None:
+def test_a_request_past_its_deadline_is_not_sent(method: str) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         async with Transport(max_response_bytes=1000) as transport:
@@ -97,7 +97,7 @@ def test_a_request_whose_time_is_over_is_not_sent(method: str) -> None:
 
 
 class Watched(httpx.AsyncBaseTransport):
-    """Passes requests on, and keeps the time limits that they had."""
+    """Forward requests, and record their timeouts."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self.inner = inner
@@ -113,7 +113,7 @@ class Watched(httpx.AsyncBaseTransport):
         await self.inner.aclose()
 
 
-def test_queueing_and_connecting_each_take_half_of_the_time_that_is_left() -> None:
+def test_queueing_and_connecting_each_get_half_of_the_remaining_time() -> None:
     async def main() -> None:
         async with Watched(Transport(max_response_bytes=1000)) as transport:
             rest = RestClient(transport, url=upstream.url)

@@ -1,4 +1,4 @@
-"""The bounds of what an error repeats of an answer, and how it is unpacked."""
+"""Limits on what an error repeats from a response, and how it is parsed."""
 
 import json
 from collections.abc import Iterator
@@ -61,7 +61,9 @@ def test_a_tracking_id_is_repeated_up_to_1000_characters(
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_the_names_in_a_challenge_may_be_in_capitals(served: tuple[InvitationsUpstream, Gateway], status: int) -> None:
+def test_the_names_in_a_challenge_are_case_insensitive(
+    served: tuple[InvitationsUpstream, Gateway], status: int
+) -> None:
     upstream, gateway = served
     upstream.expect(always(answer(status, b"", b'WWW-Authenticate: BEARER ERROR=INSUFFICIENT_CLAIMS, CLAIMS="e30="')))
     assert gateway.error(GET.query)["extensions"]["claims"] == "e30="

@@ -1,4 +1,4 @@
-"""Ids of other requests, however an answer writes them."""
+"""Ids of other requests, in any form that a response can have."""
 
 import gzip
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ def served() -> Iterator[tuple[InvitationsUpstream, Gateway]]:
     ],
     ids=["before another word", "behind another word", "in two headers", "in capitals", "in braces", "encoded"],
 )
-def test_an_answer_that_names_another_request_in_any_way_decides_nothing(
+def test_a_response_that_names_another_request_in_any_form_decides_nothing(
     served: tuple[InvitationsUpstream, Gateway], status: int, headers: list[str]
 ) -> None:
     upstream, gateway = served
@@ -44,7 +44,7 @@ def test_an_answer_that_names_another_request_in_any_way_decides_nothing(
     assert len(upstream.calls) == 1
 
 
-def test_an_answer_that_names_its_own_request_among_others_counts(
+def test_a_response_that_names_its_own_request_among_others_counts(
     served: tuple[InvitationsUpstream, Gateway],
 ) -> None:
     def reply(call: Request) -> bytes:
@@ -58,7 +58,7 @@ def test_an_answer_that_names_its_own_request_among_others_counts(
 
 
 @pytest.mark.parametrize("echo", ["x", "", FOREIGN[:-1]])
-def test_a_body_that_repeats_no_uuid_says_nothing(served: tuple[InvitationsUpstream, Gateway], echo: str) -> None:
+def test_a_body_without_a_uuid_is_no_evidence(served: tuple[InvitationsUpstream, Gateway], echo: str) -> None:
     upstream, gateway = served
     body = f'{{"error": {{"code": "a", "innerError": {{"client-request-id": "{echo}"}}}}}}'
     upstream.expect(replying(answer(409, body.encode())))
