@@ -1,4 +1,4 @@
-"""The gateway under a path prefix that a proxy takes off."""
+"""The gateway under a path prefix that a proxy strips."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ PREFIX = "/tools/invitations"
 
 @pytest.fixture(scope="module")
 def proxied(gateway: GatewayProcess) -> Iterator[str]:
-    """Give the base URL of the gateway as it is seen through the proxy."""
+    """Return the gateway's base URL behind the proxy."""
     with serve_app(prefix_proxy(PREFIX, gateway.url)) as proxy:
         yield proxy + PREFIX
 

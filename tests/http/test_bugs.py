@@ -1,4 +1,4 @@
-"""A bug of ours is answered, logged by its place, and tells nobody what was at hand."""
+"""A bug in the gateway is answered and logged with its location, without revealing any data."""
 
 from collections.abc import Iterator, Mapping
 
@@ -23,7 +23,7 @@ SECRET = "Jane-Doe-4711"
 
 @pytest.fixture(scope="module")
 def broken() -> Iterator[str]:
-    """Serve an endpoint with a bug, and give its URL."""
+    """Serve an endpoint with a bug, and return its URL."""
 
     def fail(headers: Mapping[bytes, bytes]) -> object:
         raise RuntimeError(f"{SECRET} {headers}")
@@ -34,7 +34,7 @@ def broken() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("accept", ["application/json", "application/graphql-response+json"])
-def test_a_bug_is_a_500_that_says_nothing_more(accept: str, broken: str, client: httpx.Client) -> None:
+def test_a_bug_is_a_500_without_details(accept: str, broken: str, client: httpx.Client) -> None:
     body, headers = {"query": "{ __typename }"}, {"Accept": accept, "Authorization": f"Bearer {SECRET}"}
     for _ in range(2):
         response = client.post(broken, json=body, headers=headers)
@@ -45,7 +45,7 @@ def test_a_bug_is_a_500_that_says_nothing_more(accept: str, broken: str, client:
         }
 
 
-def test_a_bug_is_logged_by_its_type_and_place_and_not_by_its_message(
+def test_a_bug_is_logged_with_its_type_and_location_but_not_its_message(
     broken: str, client: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     client.post(broken, json={"query": "{ __typename }"}, headers={"Authorization": f"Bearer {SECRET}"})
@@ -57,7 +57,7 @@ def test_a_bug_is_logged_by_its_type_and_place_and_not_by_its_message(
     assert SECRET not in caplog.text
 
 
-def test_a_result_that_cannot_be_written_is_a_500_and_a_mutation_is_unknown(
+def test_a_result_that_cannot_be_serialized_is_a_500_and_a_mutation_is_unknown(
     client: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     def anything() -> JSON:
@@ -91,7 +91,7 @@ def buggy(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gateway]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
-def test_a_bug_of_ours_is_an_internal_server_error_that_says_nothing_more(
+def test_a_bug_in_an_operation_is_an_internal_server_error_without_details(
     buggy: Gateway, operation: Operation, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -106,11 +106,11 @@ def test_a_bug_of_ours_is_an_internal_server_error_that_says_nothing_more(
 
 
 @pytest.mark.parametrize("operation", MUTATIONS.values(), ids=MUTATIONS.keys())
-def test_what_became_of_a_mutation_is_unknown_after_a_bug_of_ours(buggy: Gateway, operation: Operation) -> None:
+def test_the_outcome_of_a_mutation_is_unknown_after_a_bug(buggy: Gateway, operation: Operation) -> None:
     assert buggy.error(operation.query)["extensions"]["outcome"] == "UNKNOWN"
 
 
-def test_a_bug_before_a_mutation_begins_says_not_applied() -> None:
+def test_a_bug_before_a_mutation_begins_is_reported_as_not_applied() -> None:
     def fail(headers: Mapping[bytes, bytes]) -> object:
         raise RuntimeError(headers)
 

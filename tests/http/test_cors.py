@@ -64,7 +64,7 @@ def exposed(response: httpx.Response) -> set[str]:
 
 
 @pytest.mark.parametrize("origin", [PAGE, *LOCAL, *FOREIGN])
-def test_as_it_comes_serve_lets_no_page_in(origin: str, gateway: GatewayProcess, client: httpx.Client) -> None:
+def test_serve_allows_no_pages_by_default(origin: str, gateway: GatewayProcess, client: httpx.Client) -> None:
     response = call(client, gateway, origin)
     assert response.status_code == 200
     assert not permissions(response)
@@ -74,7 +74,7 @@ def test_as_it_comes_serve_lets_no_page_in(origin: str, gateway: GatewayProcess,
 
 
 @pytest.mark.parametrize("origin", LOCAL)
-def test_dev_lets_pages_of_this_machine_in_on_any_port(origin: str, dev: GatewayProcess, client: httpx.Client) -> None:
+def test_dev_allows_local_pages_on_any_port(origin: str, dev: GatewayProcess, client: httpx.Client) -> None:
     assert call(client, dev, origin).headers["access-control-allow-origin"] == origin
     asked = preflight(client, dev, origin)
     assert asked.status_code == 200
@@ -82,13 +82,13 @@ def test_dev_lets_pages_of_this_machine_in_on_any_port(origin: str, dev: Gateway
 
 
 @pytest.mark.parametrize("origin", [PAGE, *FOREIGN])
-def test_dev_lets_no_other_page_in(origin: str, dev: GatewayProcess, client: httpx.Client) -> None:
+def test_dev_allows_no_other_pages(origin: str, dev: GatewayProcess, client: httpx.Client) -> None:
     assert "access-control-allow-origin" not in call(client, dev, origin).headers
     assert "access-control-allow-origin" not in preflight(client, dev, origin).headers
 
 
 @pytest.mark.parametrize("origin", [PAGE, "https://other.example.com"])
-def test_serve_lets_pages_in_from_where_it_is_told(
+def test_serve_allows_pages_from_the_configured_origins(
     origin: str, configured: GatewayProcess, client: httpx.Client
 ) -> None:
     assert call(client, configured, origin).headers["access-control-allow-origin"] == origin
@@ -98,13 +98,13 @@ def test_serve_lets_pages_in_from_where_it_is_told(
 
 
 @pytest.mark.parametrize("origin", [*LOCAL, *FOREIGN])
-def test_serve_lets_no_other_page_in(origin: str, configured: GatewayProcess, client: httpx.Client) -> None:
+def test_serve_allows_no_other_pages(origin: str, configured: GatewayProcess, client: httpx.Client) -> None:
     assert "access-control-allow-origin" not in call(client, configured, origin).headers
     assert "access-control-allow-origin" not in preflight(client, configured, origin).headers
 
 
 @pytest.mark.parametrize("origin", [PAGE, *FOREIGN])
-def test_serve_lets_every_page_in_when_it_is_told_so(origin: str, public: GatewayProcess, client: httpx.Client) -> None:
+def test_serve_allows_all_pages_if_configured(origin: str, public: GatewayProcess, client: httpx.Client) -> None:
     assert call(client, public, origin).headers["access-control-allow-origin"] == "*"
     assert preflight(client, public, origin).headers["access-control-allow-origin"] == "*"
 
@@ -145,12 +145,12 @@ def test_a_page_can_read_the_request_id_and_retry_after(
     assert response.headers["x-request-id"]
 
 
-def test_answers_vary_with_the_origin_as_well_as_with_accept(configured: GatewayProcess, client: httpx.Client) -> None:
+def test_responses_vary_by_origin_as_well_as_by_accept(configured: GatewayProcess, client: httpx.Client) -> None:
     for origin in (PAGE, FOREIGN[0]):
         vary = {name.strip().lower() for name in call(client, configured, origin).headers["vary"].split(",")}
         assert vary == {"accept", "origin"}
 
 
-def test_an_options_request_that_is_no_preflight_is_a_405(configured: GatewayProcess, client: httpx.Client) -> None:
+def test_an_options_request_that_is_not_a_preflight_is_a_405(configured: GatewayProcess, client: httpx.Client) -> None:
     response = client.options(f"{configured.url}/graphql", headers={"Origin": PAGE})
     assert (response.status_code, response.headers["allow"]) == (405, "GET, POST")

@@ -1,4 +1,4 @@
-"""What no answer gives away."""
+"""What no response reveals."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ from support.raw_http import RawConnection, request
 TYPENAME = b'{"query":"{ __typename }"}'
 
 
-def test_no_answer_names_the_server_software(gateway: GatewayProcess) -> None:
+def test_no_response_names_the_server_software(gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         assert connection.ask(request(TYPENAME)).header("server") is None
         assert connection.ask(request(b"1")).header("server") is None
@@ -37,7 +37,7 @@ SUGGESTING = [
 ]
 
 
-def test_without_introspection_no_answer_names_what_the_client_does_not_know() -> None:
+def test_without_introspection_no_response_has_a_name_that_the_client_did_not_send() -> None:
     schema = Path(__file__).parents[2].joinpath("schema.graphql").read_text(encoding="utf-8")
     without_descriptions = re.sub(r'"""[\s\S]*?"""|"[^"\n]*"', "", schema)
     names = {name for name in re.findall(r"[A-Za-z_][A-Za-z0-9_]*", without_descriptions) if re.search("[A-Z]", name)}
@@ -54,7 +54,7 @@ def test_without_introspection_no_answer_names_what_the_client_does_not_know() -
                     assert "Did you mean" not in error["message"]
 
 
-def test_no_answer_names_the_server(gateway: GatewayProcess) -> None:
+def test_no_response_has_a_server_header(gateway: GatewayProcess) -> None:
     targets = (b"/graphql", b"/healthz", b"/graphiql/x/page.js", b"/nothing", b"/graphql?query={x}", b"bad")
     for target in targets:
         with RawConnection(gateway.port) as connection:

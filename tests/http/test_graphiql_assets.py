@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-import brotli  # type: ignore[import-untyped]  # it comes without types
+import brotli  # type: ignore[import-untyped]  # it has no types
 import httpx
 import pytest
 from starlette.applications import Starlette
@@ -60,7 +60,7 @@ def header_line(*, upstream: str, sandbox: bool) -> str:
     return page.partition("<header>")[2].partition("</header>")[0]
 
 
-def test_the_page_comes_with_the_policy_and_is_not_kept(client: httpx.Client) -> None:
+def test_the_page_has_the_policy_and_is_not_cached(client: httpx.Client) -> None:
     page = client.get("/graphql")
 
     assert page.headers["content-type"] == "text/html; charset=utf-8"
@@ -71,7 +71,7 @@ def test_the_page_comes_with_the_policy_and_is_not_kept(client: httpx.Client) ->
     assert page.headers["vary"] == "Accept"
 
 
-def test_the_page_has_no_inline_script_and_only_relative_addresses(client: httpx.Client) -> None:
+def test_the_page_has_no_inline_scripts_and_only_relative_urls(client: httpx.Client) -> None:
     page = client.get("/graphql").text
 
     assert re.findall(r"<script(?![^>]* src=)", page) == []
@@ -81,7 +81,7 @@ def test_the_page_has_no_inline_script_and_only_relative_addresses(client: httpx
 
 
 @pytest.mark.parametrize("file", BUILT + OURS)
-def test_an_asset_is_kept_for_ever_under_its_version(client: httpx.Client, folder: str, file: str) -> None:
+def test_an_asset_is_cached_forever_under_its_version(client: httpx.Client, folder: str, file: str) -> None:
     asset = client.get(folder + file)
 
     assert asset.status_code == 200
@@ -121,9 +121,9 @@ def test_an_asset_is_kept_for_ever_under_its_version(client: httpx.Client, folde
         ("br;q=0.1, *;q=0", "br"),
         ("identity;q=0, gzip", "gzip"),
         ("identity;q=0, *", "br"),
-        ("identity;q=0", None),  # nothing is accepted then; an answer is better than none
+        ("identity;q=0", None),  # the client accepts nothing; any response is better than none
         ("identity;q=0, deflate", None),
-        ("x, " * 1000 + "gzip", None),  # that much is not read
+        ("x, " * 1000 + "gzip", None),  # the header is too long to be read
         ("deflate, zstd", None),
     ],
 )
@@ -143,7 +143,7 @@ def test_several_accept_encoding_headers_are_one_list(client: httpx.Client, fold
     assert client.get(f"{folder}editor.worker.js", headers=headers).headers["content-encoding"] == "gzip"
 
 
-def test_the_codings_of_an_asset_have_the_same_content(client: httpx.Client, folder: str) -> None:
+def test_all_encodings_of_an_asset_have_the_same_content(client: httpx.Client, folder: str) -> None:
     raw: dict[str, bytes] = {}
     for coding in ("br", "gzip", "identity"):
         with client.stream("GET", f"{folder}graphiql.css", headers={"Accept-Encoding": coding}) as asset:
@@ -154,7 +154,7 @@ def test_the_codings_of_an_asset_have_the_same_content(client: httpx.Client, fol
 
 
 @pytest.mark.parametrize("file", BUILT + OURS)
-def test_a_file_is_read_and_unpacked_once(
+def test_a_file_is_read_and_decompressed_only_once(
     client: httpx.Client, folder: str, file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def contents() -> list[bytes]:
@@ -169,7 +169,7 @@ def test_a_file_is_read_and_unpacked_once(
     assert contents() == first
 
 
-def test_a_head_has_the_headers_of_a_get_and_no_content(client: httpx.Client, folder: str) -> None:
+def test_head_returns_the_headers_of_a_get_without_content(client: httpx.Client, folder: str) -> None:
     got = client.get(f"{folder}graphiql.js")
     head = client.head(f"{folder}graphiql.js")
 
@@ -208,7 +208,7 @@ def test_the_page_shows_the_upstream_without_its_secrets_and_escaped() -> None:
     assert "secret" not in line
 
 
-def test_the_page_asks_for_a_token_only_in_front_of_a_real_api() -> None:
+def test_the_page_asks_for_a_token_only_with_a_real_api() -> None:
     upstream = "https://graph.microsoft.com/v1.0"
 
     assert '<input id="token"' in header_line(upstream=upstream, sandbox=False)

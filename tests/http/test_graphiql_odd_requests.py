@@ -1,4 +1,4 @@
-"""Requests for GraphiQL's files and beside them that no browser sends: each has an answer, and none is a 500."""
+"""Requests for GraphiQL's files that no browser sends: each gets a response, never a 500."""
 
 import re
 from itertools import product
@@ -42,7 +42,7 @@ HEADERS: tuple[tuple[bytes, ...], ...] = (
 
 @pytest.fixture(scope="module")
 def script(gateway: GatewayProcess, client: httpx.Client) -> bytes:
-    """Give the path of GraphiQL's script."""
+    """Return the path of GraphiQL's script."""
     page = client.get(f"{gateway.url}/graphql", headers={"Accept": "text/html"})
     need(page.is_success, "GraphiQL's assets are missing: the gateway is not installed")
     found = re.search(r'src="(graphiql/[0-9a-f]{16}/graphiql\.js)"', page.text)
@@ -51,9 +51,7 @@ def script(gateway: GatewayProcess, client: httpx.Client) -> bytes:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_whatever_is_asked_for_has_an_answer_and_no_bug_behind_it(
-    method: bytes, gateway: GatewayProcess, script: bytes
-) -> None:
+def test_every_request_gets_a_response_without_a_bug(method: bytes, gateway: GatewayProcess, script: bytes) -> None:
     for target, headers in product(TARGETS, HEADERS):
         path = target.replace(b"%s", script).replace(b"%%", b"%")
         with RawConnection(gateway.port) as connection:
@@ -65,7 +63,7 @@ def test_whatever_is_asked_for_has_an_answer_and_no_bug_behind_it(
 
 
 @pytest.mark.parametrize("header", [{"Range": "bytes=0-9"}, {"If-None-Match": '"x", *'}, {"If-Match": '"x"'}])
-def test_ranges_and_conditions_change_nothing(
+def test_range_and_conditional_headers_are_ignored(
     header: dict[str, str], gateway: GatewayProcess, client: httpx.Client, script: bytes
 ) -> None:
     url = gateway.url + script.decode()

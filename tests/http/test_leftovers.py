@@ -1,4 +1,4 @@
-"""A request that is refused, or fails, is forgotten at once: the collector comes seldom, and a request can be large."""
+"""A refused or failed request is freed at once: garbage collection is rare, and a request can be large."""
 
 import asyncio
 import gc
@@ -15,7 +15,7 @@ from gateway.http import GraphQLEndpoint
 
 
 class Failing(Outcomes):
-    """Fails with an error that has another one behind it."""
+    """Fail with an error that has a cause."""
 
     def answer(self, key: str, name: str) -> object:
         try:
@@ -58,7 +58,7 @@ async def ask(endpoint: GraphQLEndpoint, body: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
-def test_no_frame_of_a_request_is_left_to_the_collector(body: bytes) -> None:
+def test_no_frame_of_a_request_waits_for_garbage_collection(body: bytes) -> None:
     endpoint = GraphQLEndpoint(Engine(create_schema()), context=lambda _: Calls(Failing()))
 
     async def frames_left() -> list[str]:

@@ -1,4 +1,4 @@
-"""Which media type an answer has, and what that does to its status."""
+"""The media type of a response, and how it affects the status."""
 
 import json
 
@@ -17,7 +17,7 @@ JSON = "application/json"
 GRAPHQL = "application/graphql-response+json"
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 
-# A weight is 0 to 1 with three decimals at the most, and no spaces (RFC 9110, section 12.4.2).
+# A weight is 0 to 1 with at most three decimals and no spaces (RFC 9110, section 12.4.2).
 MALFORMED_WEIGHTS = [
     "q",
     "q=",
@@ -125,7 +125,7 @@ def ask(client: httpx.Client, gateway: GatewayProcess, body: object, accept: str
 
 
 @pytest.mark.parametrize(("accept", "media_type"), ACCEPTED.items())
-def test_the_answer_has_the_media_type_that_is_liked_best(
+def test_the_response_has_the_preferred_media_type(
     accept: str, media_type: str, gateway: GatewayProcess, client: httpx.Client
 ) -> None:
     response = ask(client, gateway, {"query": "{ __typename }"}, accept)
@@ -134,7 +134,7 @@ def test_the_answer_has_the_media_type_that_is_liked_best(
     assert response.json() == {"data": {"__typename": "Query"}}
 
 
-def test_without_accept_the_answer_is_json(gateway: GatewayProcess, client: httpx.Client) -> None:
+def test_without_accept_the_response_is_json(gateway: GatewayProcess, client: httpx.Client) -> None:
     response = ask(client, gateway, {"query": "{ __typename }"}, None)
     assert "accept" not in response.request.headers
     assert response.headers["content-type"] == f"{JSON}; charset=utf-8"
@@ -147,7 +147,9 @@ def test_several_accept_headers_are_one_list(gateway: GatewayProcess, client: ht
 
 
 @pytest.mark.parametrize("accept", UNACCEPTABLE)
-def test_nothing_acceptable_is_a_406_in_json(accept: str, gateway: GatewayProcess, client: httpx.Client) -> None:
+def test_an_unacceptable_media_type_is_a_406_in_json(
+    accept: str, gateway: GatewayProcess, client: httpx.Client
+) -> None:
     response = ask(client, gateway, {"query": "{ __typename }"}, accept)
     assert response.status_code == 406
     assert response.headers["content-type"] == f"{JSON}; charset=utf-8"
@@ -157,7 +159,7 @@ def test_nothing_acceptable_is_a_406_in_json(accept: str, gateway: GatewayProces
 
 @pytest.mark.parametrize("case", NOT_EXECUTED)
 @pytest.mark.parametrize(("media_type", "status"), [(JSON, 200), (GRAPHQL, 400)])
-def test_what_was_not_executed_has_no_data(
+def test_an_operation_that_was_not_executed_has_no_data(
     case: str, media_type: str, status: int, gateway: GatewayProcess, client: httpx.Client
 ) -> None:
     body, code = NOT_EXECUTED[case]
@@ -169,7 +171,7 @@ def test_what_was_not_executed_has_no_data(
 
 
 @pytest.mark.parametrize("media_type", [JSON, GRAPHQL])
-def test_what_was_executed_and_failed_has_data_and_is_a_200(
+def test_an_executed_operation_that_failed_has_data_and_is_a_200(
     media_type: str, gateway: GatewayProcess, client: httpx.Client
 ) -> None:
     response = ask(client, gateway, {"query": '{ invitation(id: "1") { id } }'}, media_type)
@@ -179,8 +181,8 @@ def test_what_was_executed_and_failed_has_data_and_is_a_200(
 
 
 @pytest.mark.parametrize("media_type", [JSON, GRAPHQL])
-def test_what_was_executed_is_a_200_though_its_data_is_null(media_type: str) -> None:
-    # No field of this schema can make all of `data` null, so that it takes the function itself.
+def test_an_executed_operation_is_a_200_even_if_its_data_is_null(media_type: str) -> None:
+    # No field of this schema can make all of `data` null, so call the function itself.
     errors: list[dict[str, object]] = [{"message": "It failed."}]
 
     made = answer(Result(data=None, errors=errors, executed=True), media_type, errors)
@@ -199,7 +201,7 @@ def test_what_was_executed_is_a_200_though_its_data_is_null(media_type: str) -> 
         ("DELETE", None, JSON),
     ],
 )
-def test_every_answer_varies_with_accept_and_is_neither_sniffed_nor_stored(
+def test_every_response_varies_by_accept_and_forbids_sniffing_and_storing(
     method: str, body: object, accept: str, gateway: GatewayProcess, client: httpx.Client
 ) -> None:
     response = client.request(method, f"{gateway.url}/graphql", json=body, headers={"Accept": accept})
@@ -209,7 +211,7 @@ def test_every_answer_varies_with_accept_and_is_neither_sniffed_nor_stored(
 
 
 @pytest.mark.parametrize("accept", [BROWSER, "text/html", "application/json, Text/HTML;q=0.1"])
-def test_a_get_that_asks_for_html_by_name_is_given_graphiql(
+def test_a_get_that_accepts_html_by_name_gets_graphiql(
     accept: str, gateway: GatewayProcess, client: httpx.Client
 ) -> None:
     response = client.get(f"{gateway.url}/graphql", headers={"Accept": accept})
@@ -220,7 +222,7 @@ def test_a_get_that_asks_for_html_by_name_is_given_graphiql(
 
 
 @pytest.mark.parametrize("accept", [None, "*/*", "text/*", "text/html;q=0, */*", JSON, GRAPHQL])
-def test_a_get_without_a_query_is_refused_unless_it_asks_for_html_by_name(
+def test_a_get_without_a_query_is_refused_unless_it_accepts_html_by_name(
     accept: str | None, gateway: GatewayProcess, client: httpx.Client
 ) -> None:
     response = client.get(f"{gateway.url}/graphql", headers={} if accept is None else {"Accept": accept})
@@ -234,13 +236,13 @@ def test_a_get_with_a_query_is_answered_even_in_a_browser(gateway: GatewayProces
     assert response.json() == {"data": {"__typename": "Query"}}
 
 
-def test_without_the_playground_nobody_is_given_html(client: httpx.Client) -> None:
+def test_without_the_playground_no_request_gets_html(client: httpx.Client) -> None:
     with gateway_before_sandbox(PLAYGROUND="false") as gateway:
         response = client.get(f"{gateway.url}/graphql", headers={"Accept": BROWSER})
         assert response.status_code == 400
         assert response.json()["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
 
 
-def test_a_coding_is_not_read_without_its_weight_where_the_header_is_cut() -> None:
+def test_a_coding_whose_weight_is_cut_off_is_ignored() -> None:
     for length in range(MAX_READ - 10, MAX_READ + 10):
         assert best_coding("y" * length + ",br;q=0", ("br", "gzip")) == "identity"

@@ -1,4 +1,4 @@
-"""More operations at once than the gateway is set to run."""
+"""More concurrent operations than the gateway allows."""
 
 import threading
 
@@ -11,7 +11,7 @@ READ = {"query": 'query { invitation(id: "1") { id } }'}
 CREATE = {"query": 'mutation { createInvitation(input: {inviter: "a", invitee: "b", message: {}}) { id } }'}
 
 
-def test_past_the_bound_nothing_is_begun_and_what_runs_is_answered() -> None:
+def test_above_the_limit_no_operation_starts_and_running_ones_complete() -> None:
     both_run = threading.Barrier(3, timeout=LIMIT)
     go_on = threading.Event()
 

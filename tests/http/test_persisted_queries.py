@@ -1,4 +1,4 @@
-"""What Apollo Client is told when it asks for a persisted query, so that it sends the whole one."""
+"""The response to a persisted query, which makes Apollo Client send the full query."""
 
 import hashlib
 import json
@@ -24,14 +24,14 @@ def test_a_hash_alone_is_answered_as_apollo_client_expects(
     how = {"json": REQUEST} if method == "POST" else {"params": PARAMETERS}
     response = client.request(method, f"{gateway.url}/graphql", headers={"Accept": accept}, **how)
     assert response.status_code == (400 if accept.startswith(GRAPHQL) else 200)
-    # A GET runs no mutation; whether a POST asks for one is not known.
+    # A GET runs no mutation; a POST may be meant to run one.
     outcome = {"outcome": "NOT_APPLIED"} if method == "POST" else {}
     extensions = {"code": "PERSISTED_QUERY_NOT_SUPPORTED", **outcome}
     assert response.json() == {"errors": [{"message": "PersistedQueryNotSupported", "extensions": extensions}]}
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_hash_with_its_query_is_answered_as_if_it_were_not_there(
+def test_a_hash_that_comes_with_its_query_is_ignored(
     method: str, gateway: GatewayProcess, client: httpx.Client
 ) -> None:
     body, parameters = {**REQUEST, "query": QUERY}, {**PARAMETERS, "query": QUERY}

@@ -1,4 +1,4 @@
-"""What the endpoint does not let in: each refusal is a whole answer in JSON, and the connection goes on afterwards."""
+"""What the endpoint refuses: each refusal is a complete JSON response, and the connection stays usable."""
 
 import json
 from urllib.parse import quote
@@ -142,7 +142,7 @@ def assert_refused(answer: Answer, status: int) -> None:
 
 
 def assert_goes_on(connection: RawConnection) -> None:
-    """Assert that the connection takes another request: nothing was left over from the one before."""
+    """Assert that the connection accepts another request: nothing is left over from the previous one."""
     answer = connection.ask(request(TYPENAME))
     assert answer.status == 200
     assert answer.json() == {"data": {"__typename": "Query"}}
@@ -157,7 +157,7 @@ def refused(gateway: GatewayProcess, data: bytes, status: int) -> Answer:
 
 
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
-def test_a_body_that_is_no_request_is_a_400(body: bytes, gateway: GatewayProcess) -> None:
+def test_a_body_that_is_not_a_graphql_request_is_a_400(body: bytes, gateway: GatewayProcess) -> None:
     answer = refused(gateway, request(body), 400)
     assert answer.json()["errors"][0]["extensions"] == {"code": "BAD_REQUEST", "outcome": "NOT_APPLIED"}
 
@@ -170,7 +170,7 @@ def test_a_bad_body_in_chunks_is_a_400(body: bytes, gateway: GatewayProcess) -> 
 
 
 @pytest.mark.parametrize("document", BAD_DOCUMENTS.values(), ids=BAD_DOCUMENTS)
-def test_a_document_that_cannot_be_run_is_refused_by_post_and_get(document: str, gateway: GatewayProcess) -> None:
+def test_an_invalid_document_is_refused_by_post_and_get(document: str, gateway: GatewayProcess) -> None:
     accept = b"Accept: application/graphql-response+json"
     with RawConnection(gateway.port) as connection:
         for data in (_post(document, accept), request(None, accept, method=b"GET", target=_target(document))):
@@ -183,7 +183,7 @@ def test_a_document_that_cannot_be_run_is_refused_by_post_and_get(document: str,
 
 
 @pytest.mark.parametrize("query", BAD_URLS.values(), ids=BAD_URLS)
-def test_a_url_that_is_no_request_is_a_400(query: str, gateway: GatewayProcess) -> None:
+def test_a_url_that_is_not_a_graphql_request_is_a_400(query: str, gateway: GatewayProcess) -> None:
     refused(gateway, request(method=b"GET", target=b"/graphql" + query.encode("ascii")), 400)
 
 
@@ -202,7 +202,7 @@ def test_a_post_of_another_media_type_is_a_415(content_type: bytes | None, gatew
         b"application/json; profile=x",
     ],
 )
-def test_a_post_of_json_is_let_in_however_it_is_spelt(content_type: bytes, gateway: GatewayProcess) -> None:
+def test_a_post_of_json_is_accepted_in_any_spelling(content_type: bytes, gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         assert connection.ask(request(TYPENAME, content_type=content_type)).json() == {"data": {"__typename": "Query"}}
 
@@ -214,31 +214,31 @@ def test_a_compressed_body_is_a_415(coding: bytes, gateway: GatewayProcess) -> N
 
 
 @pytest.mark.parametrize("coding", [b"identity", b"Identity"])
-def test_a_body_that_is_said_not_to_be_compressed_is_let_in(coding: bytes, gateway: GatewayProcess) -> None:
+def test_a_body_with_the_identity_encoding_is_accepted(coding: bytes, gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         assert connection.ask(request(TYPENAME, b"Content-Encoding: " + coding)).status == 200
 
 
 @pytest.mark.parametrize("name", [b"Content-Type", b"Content-Encoding", b"Authorization"])
-def test_a_header_that_must_stand_there_once_is_refused_when_it_stands_there_twice(
-    name: bytes, gateway: GatewayProcess
-) -> None:
+def test_a_duplicate_of_a_single_header_is_refused(name: bytes, gateway: GatewayProcess) -> None:
     body = request(TYPENAME, name + b": identity", name + b": identity", content_type=b"application/json")
     answer = refused(gateway, body, 400)
     assert name.decode() in answer.json()["errors"][0]["message"]
 
 
-def test_a_body_of_the_greatest_size_is_let_in(gateway: GatewayProcess) -> None:
+def test_a_body_of_the_maximum_size_is_accepted(gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         assert connection.ask(request(TYPENAME.ljust(MAX_BODY))).status == 200
 
 
-def test_a_counted_body_that_is_too_large_is_a_413_and_the_next_request_is_answered(gateway: GatewayProcess) -> None:
+def test_a_body_with_a_length_that_is_too_large_is_a_413_and_the_next_request_is_answered(
+    gateway: GatewayProcess,
+) -> None:
     answer = refused(gateway, request(TYPENAME.ljust(MAX_BODY + 1)), 413)
     assert str(MAX_BODY) in answer.json()["errors"][0]["message"]
 
 
-def test_a_body_that_is_announced_as_too_large_is_a_413_before_it_is_sent(gateway: GatewayProcess) -> None:
+def test_a_body_announced_as_too_large_is_a_413_before_it_is_sent(gateway: GatewayProcess) -> None:
     head = request(None, b"Content-Type: application/json", b"Content-Length: 1000000000000", b"Expect: 100-continue")
     with RawConnection(gateway.port) as connection:
         assert_refused(connection.ask(head), 413)
@@ -257,7 +257,7 @@ def test_a_chunked_body_that_is_too_large_is_a_413_before_it_ends(gateway: Gatew
 
 
 @pytest.mark.parametrize("method", [b"PUT", b"PATCH", b"DELETE", b"OPTIONS", b"TRACE", b"PROPFIND"])
-def test_another_method_is_a_405_that_names_get_and_post(method: bytes, gateway: GatewayProcess) -> None:
+def test_any_other_method_is_a_405_that_names_get_and_post(method: bytes, gateway: GatewayProcess) -> None:
     answer = refused(gateway, request(TYPENAME, method=method), 405)
     assert answer.header("allow") == "GET, POST"
 
@@ -294,7 +294,9 @@ def test_an_accept_header_of_2000_bytes_is_a_431(gateway: GatewayProcess) -> Non
 @pytest.mark.parametrize(
     "variables", [b'{"id":%s%s}' % (b"[" * 500, b"]" * 500), b'{"id":1.5}', b'{"id":{"a":[null,true]}}']
 )
-def test_a_variable_that_does_not_coerce_is_bad_user_input(variables: bytes, gateway: GatewayProcess) -> None:
+def test_a_variable_that_does_not_coerce_is_reported_as_bad_user_input(
+    variables: bytes, gateway: GatewayProcess
+) -> None:
     body = b'{"query":"%s","variables":%s}' % (INVITATION.encode(), variables)
     with RawConnection(gateway.port) as connection:
         answer = connection.ask(request(body, b"Accept: application/graphql-response+json"))
@@ -303,7 +305,7 @@ def test_a_variable_that_does_not_coerce_is_bad_user_input(variables: bytes, gat
         assert_goes_on(connection)
 
 
-def test_no_refusal_is_an_error_in_the_log(gateway: GatewayProcess) -> None:
+def test_no_refusal_is_logged_as_an_error(gateway: GatewayProcess) -> None:
     refused(gateway, request(b"1", b"X-Request-Id: the-last-refusal"), 400)
     gateway.log_of("the-last-refusal")
     assert " ERROR " not in gateway.log()

@@ -1,4 +1,4 @@
-"""A refusal of what is, or may be, a mutation says that nothing was applied: a client may send it again."""
+"""A refusal of a mutation, or of what may be one, says that nothing was applied, so that a client may resend it."""
 
 import json
 from collections.abc import Iterator
@@ -86,7 +86,7 @@ def extensions_of_refusal(gateway: GatewayProcess, data: bytes) -> list[dict[str
 
 
 @pytest.mark.parametrize("data", REFUSED_MUTATIONS.values(), ids=REFUSED_MUTATIONS)
-def test_a_refusal_of_what_may_be_a_mutation_says_not_applied(
+def test_a_refusal_of_a_possible_mutation_says_not_applied(
     data: bytes, scripted: GatewayProcess, upstream: InvitationsUpstream
 ) -> None:
     for _ in range(2):
@@ -95,7 +95,7 @@ def test_a_refusal_of_what_may_be_a_mutation_says_not_applied(
 
 
 @pytest.mark.parametrize("data", REFUSED_QUERIES.values(), ids=REFUSED_QUERIES)
-def test_a_refusal_of_what_is_no_mutation_says_no_outcome(data: bytes, scripted: GatewayProcess) -> None:
+def test_a_refusal_of_a_query_has_no_outcome(data: bytes, scripted: GatewayProcess) -> None:
     for _ in range(2):
         assert all("outcome" not in it for it in extensions_of_refusal(scripted, data))
 
@@ -134,7 +134,7 @@ NOT_EXECUTED: dict[str, Refused] = {
 
 
 @pytest.mark.parametrize(("query", "variables", "code"), NOT_EXECUTED.values(), ids=NOT_EXECUTED.keys())
-def test_what_cannot_be_executed_is_refused_with_a_code_and_no_request(
+def test_an_invalid_operation_is_refused_with_a_code_and_without_a_rest_request(
     in_process: Gateway, upstream: InvitationsUpstream, query: str, variables: object, code: str
 ) -> None:
     error = in_process.refusal(query, variables)
@@ -155,7 +155,7 @@ def test_what_cannot_be_executed_is_refused_with_a_code_and_no_request(
     ],
     ids=["null where a default is allowed", "nothing to change"],
 )
-def test_input_of_a_mutation_that_is_refused_while_it_runs_was_not_applied(
+def test_a_mutation_whose_input_is_refused_while_it_runs_was_not_applied(
     in_process: Gateway, upstream: InvitationsUpstream, query: str, variables: object
 ) -> None:
     error = in_process.error(query, variables)
@@ -176,7 +176,7 @@ def test_input_of_a_mutation_that_is_refused_while_it_runs_was_not_applied(
         ),
     ],
 )
-def test_a_body_that_is_no_graphql_request_is_refused_with_a_code_and_a_reason(
+def test_a_body_that_is_not_a_graphql_request_is_refused_with_a_code_and_a_reason(
     in_process: Gateway, upstream: InvitationsUpstream, body: bytes, code: str, hint: str
 ) -> None:
     content = in_process.raw(body).json()

@@ -1,4 +1,4 @@
-"""`X-Request-Id`, and the line that the log has of each request."""
+"""`X-Request-Id`, and the log line of each request."""
 
 import json
 import re
@@ -39,7 +39,7 @@ CHANGES = {
 
 
 def run(client: httpx.Client, gateway: GatewayProcess, body: object, **headers: str) -> tuple[httpx.Response, str]:
-    """Send a request, and return its answer and its one line in the log."""
+    """Send a request, and return its response and its only log line."""
     request_id = str(uuid4())
     given = {"X-Request-Id": request_id, "Authorization": TOKEN, **headers}
     response = client.post(f"{gateway.url}/graphql", json=body, headers=given)
@@ -57,7 +57,7 @@ def graph_error(status: int, request_id: str) -> bytes:
 
 
 @pytest.mark.parametrize("request_id", SANE)
-def test_a_sane_request_id_is_the_callers(request_id: str, gateway: GatewayProcess) -> None:
+def test_a_valid_request_id_of_the_caller_is_used(request_id: str, gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         answer = connection.ask(request(TYPENAME, b"X-Request-ID: " + request_id.encode()))
         assert answer.header("x-request-id") == request_id
@@ -65,7 +65,7 @@ def test_a_sane_request_id_is_the_callers(request_id: str, gateway: GatewayProce
 
 
 @pytest.mark.parametrize("request_id", NOT_SANE)
-def test_a_request_id_that_is_not_sane_is_replaced(request_id: bytes, gateway: GatewayProcess) -> None:
+def test_an_invalid_request_id_is_replaced(request_id: bytes, gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         answer = connection.ask(request(TYPENAME, b"X-Request-Id: " + request_id))
     given = answer.header("x-request-id")
@@ -75,7 +75,7 @@ def test_a_request_id_that_is_not_sane_is_replaced(request_id: bytes, gateway: G
     gateway.log_of(given)
 
 
-def test_every_request_without_an_id_has_one_of_its_own(gateway: GatewayProcess) -> None:
+def test_every_request_without_an_id_gets_its_own(gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         given = [connection.ask(request(TYPENAME)).header("x-request-id") for _ in range(50)]
     assert len(set(given)) == 50
@@ -97,7 +97,7 @@ def test_every_request_without_an_id_has_one_of_its_own(gateway: GatewayProcess)
         (request(method=b"GET", target=b"/graphiql/0/nothing.js"), 404),
     ],
 )
-def test_every_answer_has_the_request_id_and_every_request_a_line(
+def test_every_response_has_the_request_id_and_every_request_is_logged(
     data: bytes, status: int, gateway: GatewayProcess
 ) -> None:
     request_id = str(uuid4())
@@ -126,7 +126,7 @@ def test_a_preflight_has_a_request_id(dev: GatewayProcess, client: httpx.Client)
     ],
     ids=["anonymous", "query", "mutation", "a long name"],
 )
-def test_the_line_of_a_success_has_kind_and_name_of_the_operation_and_no_more(
+def test_the_line_of_a_success_has_only_the_type_and_the_name_of_the_operation(
     document: str, kind: str, operation: str, gateway: GatewayProcess, client: httpx.Client
 ) -> None:
     response, line = run(client, gateway, {"query": document})
@@ -151,7 +151,7 @@ def test_the_line_of_failed_mutations_has_codes_outcomes_and_the_ids_of_the_rest
     assert SECRET not in line
 
 
-def test_what_is_the_same_in_several_errors_is_logged_once(
+def test_equal_values_in_several_errors_are_logged_once(
     upstream: InvitationsUpstream, scripted: GatewayProcess, client: httpx.Client
 ) -> None:
     upstream.expect(always(graph_error(409, "graph-1")))
@@ -172,7 +172,7 @@ def test_the_line_of_a_failed_read_has_no_outcome(
     assert "outcomes" not in found
 
 
-def test_an_upstream_request_id_that_is_no_plain_token_is_not_logged(
+def test_an_upstream_request_id_that_is_not_a_plain_token_is_not_logged(
     upstream: InvitationsUpstream, scripted: GatewayProcess, client: httpx.Client
 ) -> None:
     upstream.expect(always(graph_error(403, f"{SECRET}\n2026 ERROR forged")))
@@ -197,7 +197,7 @@ def test_an_upstream_request_id_that_is_no_plain_token_is_not_logged(
         ({"extensions": {"persistedQuery": {"version": 1, "sha256Hash": SECRET}}}, "PERSISTED_QUERY_NOT_SUPPORTED"),
     ],
 )
-def test_what_is_wrong_with_a_request_is_logged_by_its_code_alone_and_is_no_error_of_ours(
+def test_a_refused_request_is_logged_with_only_its_code_and_not_as_an_error(
     body: object, code: str, gateway: GatewayProcess, client: httpx.Client
 ) -> None:
     _, line = run(client, gateway, body)
@@ -206,7 +206,7 @@ def test_what_is_wrong_with_a_request_is_logged_by_its_code_alone_and_is_no_erro
     assert SECRET not in line
 
 
-def test_the_log_never_repeats_a_token_a_text_or_a_literal(
+def test_the_log_never_has_a_token_a_text_or_a_literal(
     upstream: InvitationsUpstream, scripted: GatewayProcess, client: httpx.Client
 ) -> None:
     upstream.expect(always(graph_error(401, "graph-4")))

@@ -1,4 +1,4 @@
-"""What a URL asks for."""
+"""GraphQL requests in the URL."""
 
 import json
 
@@ -16,7 +16,7 @@ def aliased(name: str) -> bytes:
     return json.dumps({"query": f"{{ {name}: __typename }}"}).encode()
 
 
-def test_a_plus_in_a_url_is_a_space_and_an_escaped_one_is_a_plus(gateway: GatewayProcess) -> None:
+def test_a_plus_in_a_url_is_a_space_and_an_escaped_plus_is_a_plus(gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         spaced = request(method=b"GET", target=b"/graphql?query=query+A+{+__typename+}&operationName=A")
         assert connection.ask(spaced).json() == ANSWER
@@ -24,7 +24,7 @@ def test_a_plus_in_a_url_is_a_space_and_an_escaped_one_is_a_plus(gateway: Gatewa
         assert escaped.json()["errors"][0]["extensions"] == {"code": "GRAPHQL_PARSE_FAILED"}
 
 
-def test_an_empty_parameter_of_a_url_is_an_absent_one(gateway: GatewayProcess) -> None:
+def test_an_empty_url_parameter_counts_as_absent(gateway: GatewayProcess) -> None:
     target = b"/graphql?query={__typename}&operationName=&variables=&extensions="
     with RawConnection(gateway.port) as connection:
         assert connection.ask(request(method=b"GET", target=target)).json() == ANSWER
