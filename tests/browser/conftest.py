@@ -1,4 +1,4 @@
-"""A gateway and a sandbox as processes, and a browser that reaches nothing else."""
+"""A gateway and a sandbox as processes, and a browser that can reach nothing else."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -15,28 +15,28 @@ from support.scripted_upstream import answer
 
 @pytest.fixture(scope="module")
 def dev() -> Iterator[str]:
-    """Give the base URL of `invitations-gateway dev`."""
+    """Return the base URL of `invitations-gateway dev`."""
     with started("dev", "--port", "0") as command:
         yield command.url_before("/graphql")
 
 
 @pytest.fixture(scope="module")
 def serve(dev: str) -> Iterator[str]:
-    """Give the base URL of `invitations-gateway serve` in front of the sandbox of `dev`."""
+    """Return the base URL of `invitations-gateway serve` in front of the sandbox of `dev`."""
     with started("serve", "--port", "0", variables={"GATEWAY_UPSTREAM_URL": f"{dev}/v1.0"}) as command:
         yield command.url_before("/graphql")
 
 
 @pytest.fixture
 def counting() -> Iterator[InvitationsUpstream]:
-    """Give a REST API that refuses whatever reaches it, and counts it."""
+    """Return a REST API that counts and refuses all requests."""
     with InvitationsUpstream(always(answer(403))) as upstream:
         yield upstream
 
 
 @pytest.fixture
 def counted(counting: InvitationsUpstream) -> Iterator[str]:
-    """Give the base URL of `invitations-gateway serve` in front of `counting`."""
+    """Return the base URL of `invitations-gateway serve` in front of `counting`."""
     with started("serve", "--port", "0", variables={"GATEWAY_UPSTREAM_URL": f"{counting.url}/v1.0"}) as command:
         yield command.url_before("/graphql")
 
@@ -52,7 +52,7 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give the folder that every test leaves a picture of its last moment in."""
+    """Return the folder for a screenshot at the end of every test."""
     folder = Path(os.environ.get("GATEWAY_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -62,7 +62,7 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def graphiql(
     chromium: Browser, screenshots: Path, request: pytest.FixtureRequest
 ) -> Iterator[Callable[[], GraphiQLPage]]:
-    """Open tabs of one fresh profile; fail when any of them complained or asked another host for something."""
+    """Open tabs in a fresh profile; fail if any of them logged a problem or contacted another host."""
     context = chromium.new_context(viewport={"width": 1280, "height": 800}, reduced_motion="reduce")
     complaints: list[str] = []
     only_this_machine(context, complaints)

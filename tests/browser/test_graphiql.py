@@ -1,4 +1,4 @@
-"""GraphiQL in a real browser, in front of a real gateway and sandbox, with every other host out of reach."""
+"""GraphiQL in a real browser, in front of a real gateway and sandbox, with all other hosts blocked."""
 
 import json
 import re
@@ -79,7 +79,7 @@ def test_a_field_that_does_not_exist_is_underlined(graphiql: Open, dev: str) -> 
 
     page.type_into("Operation Editor", "{ invitations { nodes { id inviterr } } }")
 
-    # While it was typed, the document had a syntax error, and that was underlined.
+    # While it was being typed, the document had a syntax error, which was underlined.
     page.wait_for_problem("inviterr")
     expect(page.page.locator(".squiggly-error").first).to_be_visible(timeout=LIMIT)
 
@@ -120,7 +120,7 @@ def test_the_explorer_adds_a_field_to_the_operation(graphiql: Open, dev: str) ->
     assert page.page.url == f"{dev}/graphql"
 
 
-def test_integers_of_64_bits_pass_unharmed_as_literals_and_strings(graphiql: Open, dev: str) -> None:
+def test_64_bit_integers_are_kept_exactly_as_literals_and_strings(graphiql: Open, dev: str) -> None:
     page = graphiql().open(f"{dev}/graphql")
     page.type_into(
         "Operation Editor",
@@ -152,7 +152,7 @@ def test_a_variable_that_the_browser_would_round_is_not_sent(graphiql: Open, dev
     assert "POST" not in sent
 
 
-def test_a_big_integer_in_an_answer_is_shown_exactly(graphiql: Open, dev: str) -> None:
+def test_a_big_integer_in_a_response_is_shown_exactly(graphiql: Open, dev: str) -> None:
     page = graphiql()
     answer = '{"data": {"__typename": 9007199254740993}}'
     page.open(f"{dev}/graphql")
@@ -163,7 +163,7 @@ def test_a_big_integer_in_an_answer_is_shown_exactly(graphiql: Open, dev: str) -
     expect(page.page.get_by_label("Result Window")).to_contain_text("9007199254740993")
 
 
-def test_what_is_typed_survives_a_reload_and_goes_with_the_tab(graphiql: Open, dev: str) -> None:
+def test_typed_text_survives_a_reload_and_is_removed_with_the_tab(graphiql: Open, dev: str) -> None:
     page = graphiql().open(f"{dev}/graphql")
     page.choose_tab("CreateInvitation")
     page.type_into("Variables", '{"input": null}')
@@ -204,7 +204,7 @@ def test_it_works_under_a_path_prefix(behind_a_prefix: str, graphiql: Open) -> N
     assert [url for url in asked if not url.startswith((f"{behind_a_prefix}/", "data:"))] == []
 
 
-def test_a_token_goes_with_every_request_and_is_never_stored(graphiql: Open, dev: str, serve: str) -> None:
+def test_a_token_is_sent_with_every_request_and_never_stored(graphiql: Open, dev: str, serve: str) -> None:
     page = graphiql().open(f"{serve}/graphql")
     expect(page.header).to_contain_text(f"{dev}/v1.0")
     assert page.run()["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
@@ -233,7 +233,7 @@ def test_a_token_goes_with_every_request_and_is_never_stored(graphiql: Open, dev
 @pytest.mark.parametrize(
     ("example", "missing"), [("CreateInvitation", {"inviter", "invitee", "message"}), ("UpdateInvitation", {"id"})]
 )
-def test_one_press_sends_nothing_to_a_real_api(
+def test_running_the_example_sends_nothing_to_a_real_api(
     counting: InvitationsUpstream, counted: str, graphiql: Open, example: str, missing: set[str]
 ) -> None:
     page = graphiql().open(f"{counted}/graphql")
@@ -248,7 +248,7 @@ def test_one_press_sends_nothing_to_a_real_api(
     assert counting.requests == []
 
 
-def test_a_person_who_types_the_variables_sends_one_invitation(
+def test_filling_in_the_variables_sends_one_invitation(
     counting: InvitationsUpstream, counted: str, graphiql: Open
 ) -> None:
     page = graphiql().open(f"{counted}/graphql")
@@ -262,7 +262,7 @@ def test_a_person_who_types_the_variables_sends_one_invitation(
 
 
 def read(gateway: str, invitation: str) -> dict[str, str]:
-    """Read an invitation through the API, without the browser."""
+    """Read an invitation from the API, without the browser."""
     query = "query ($id: ID!) { invitation(id: $id) { id inviter invitee } }"
     body = {"query": query, "variables": {"id": invitation}}
     found: dict[str, str] = httpx.post(f"{gateway}/graphql", json=body, trust_env=False).json()["data"]["invitation"]
@@ -270,14 +270,14 @@ def read(gateway: str, invitation: str) -> dict[str, str]:
 
 
 def everything_kept(page: GraphiQLPage) -> str:
-    """Give all that the browser keeps for the page, in one text, and its address."""
+    """Return the page's address and everything that the browser stores for it, as one text."""
     kept = page.page.context.storage_state(indexed_db=True)
     in_the_tab = str(page.page.evaluate("JSON.stringify([{...sessionStorage}, {...localStorage}, history.state])"))
     return json.dumps(kept) + in_the_tab + page.page.url
 
 
 def prefix_proxy(prefix: str, gateway: str) -> Starlette:
-    """Make a reverse proxy that takes the prefix off and tells the gateway nothing of it."""
+    """Return a reverse proxy that strips the prefix without telling the gateway."""
 
     async def forward(request: Request) -> Response:
         async with httpx.AsyncClient(trust_env=False, timeout=60) as client:

@@ -1,4 +1,4 @@
-"""What schemathesis has to know of the gateway: how an Int64 is written, and what is a bug of ours."""
+"""Tell schemathesis how to write an Int64, and which responses are bugs."""
 
 import schemathesis
 from hypothesis import strategies as st
@@ -14,9 +14,9 @@ schemathesis.graphql.scalar("Int64", INT64)
 
 @schemathesis.check
 def no_bug_of_ours(_: object, response: schemathesis.Response, __: object) -> None:
-    """Fail for a 5xx or an INTERNAL_SERVER_ERROR.
+    """Fail on a 5xx or an INTERNAL_SERVER_ERROR.
 
-    Schemathesis' own `not_a_server_error` also takes a refusal by the REST API, such as NOT_FOUND, for a bug.
+    Schemathesis' own `not_a_server_error` also counts a refusal by the REST API, such as NOT_FOUND, as a bug.
     """
     codes = {error["extensions"]["code"] for error in response.json().get("errors", ())}
     assert response.status_code < 500, response.text

@@ -1,4 +1,4 @@
-"""The audits of npm's graphql-http, the reference implementation of GraphQL over HTTP, against the running gateway."""
+"""Run the audits of npm's graphql-http, the reference implementation of GraphQL over HTTP, against the gateway."""
 
 import json
 import subprocess
@@ -14,14 +14,14 @@ AUDITS = """
     6C00 6C01 6C02 6C03 8161 B8B3 94B0 0220 94B1 0221 94B2 0222 4760 4761 4762 4763 2EA1 28B9 D6D5 6A70
     58B0 58B1 58B2 58B3 428F 1B7A B6DC BCF8 B7N8 8764 3E3A 572B FDE2 7B9B 865D 556A D586 51FE 74FF 5E5B
     86EE
-""".split()  # noqa: SIM905  (sixty-one quoted strings read no better)
+""".split()  # noqa: SIM905  (sixty-one quoted strings are harder to read)
 
 Result = dict[str, str]
 
 
 @pytest.fixture(scope="module")
 def results(gateway: GatewayProcess, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Result]:
-    """Run all audits once, and give their results by id."""
+    """Run all audits once, and return their results by id."""
     scripts = project(Path(__file__).parent / "audits", tmp_path_factory.mktemp("audits") / "scripts")
     done = subprocess.run(
         [*node(), "run.mjs", f"{gateway.url}/graphql"],
@@ -36,7 +36,7 @@ def results(gateway: GatewayProcess, tmp_path_factory: pytest.TempPathFactory) -
     return {result["id"]: result for result in found}
 
 
-def test_these_are_all_audits_of_the_suite(results: dict[str, Result]) -> None:
+def test_the_list_has_all_audits_of_the_suite(results: dict[str, Result]) -> None:
     assert list(results) == AUDITS
     assert len(AUDITS) == 61
 

@@ -1,4 +1,4 @@
-"""Requests that hypothesis-graphql and schemathesis make up from the schema: none of them finds a bug of ours."""
+"""Requests that hypothesis-graphql and schemathesis generate from the schema find no bugs."""
 
 import os
 import re
@@ -21,7 +21,7 @@ from gateway.schema import create_schema
 AUTHORIZATION = "Bearer token-of-the-test"
 
 EXAMPLES = os.environ.get("GENERATED_REQUESTS")
-"""How many requests each test makes up, other ones each time; unset, they are the same few each time."""
+"""The number of random requests in each test; if unset, the same few are sent each time."""
 COUNT = int(EXAMPLES or 150)
 
 bounded = settings(
@@ -32,7 +32,7 @@ bounded = settings(
     suppress_health_check=[HealthCheck.too_slow],
 )
 
-# All that the sandbox can say to a request that fits the schema and provokes nothing
+# Every code that the sandbox returns for a valid request that provokes no error
 REFUSALS_OF_VALID_REQUESTS = {"BAD_USER_INPUT", "NOT_FOUND", "CONFLICT"}
 
 
@@ -46,7 +46,7 @@ def codes(answer: dict[str, Any]) -> set[str]:
     return {error["extensions"]["code"] for error in answer.get("errors", ())}
 
 
-def test_a_document_that_fits_the_schema_is_executed(gateway: GatewayProcess, client: httpx.Client) -> None:
+def test_a_valid_document_is_executed(gateway: GatewayProcess, client: httpx.Client) -> None:
     fulfilled: set[str] = set()
 
     @bounded
@@ -59,11 +59,11 @@ def test_a_document_that_fits_the_schema_is_executed(gateway: GatewayProcess, cl
         fulfilled.update(field for field, value in answer["data"].items() if value)
 
     check()
-    # The other two fields need an id that exists, which nobody guesses
+    # The other two fields need an existing id, which cannot be guessed
     assert fulfilled >= {"createInvitation", "invitations"}
 
 
-def test_a_document_that_does_not_fit_the_schema_is_refused(gateway: GatewayProcess, client: httpx.Client) -> None:
+def test_an_invalid_document_is_refused(gateway: GatewayProcess, client: httpx.Client) -> None:
     @bounded
     @given(from_schema(create_schema().as_str(), custom_scalars={"Int64": INT64}, mode=Mode.NEGATIVE))
     def check(document: str) -> None:
@@ -76,7 +76,7 @@ def test_a_document_that_does_not_fit_the_schema_is_refused(gateway: GatewayProc
     check()
 
 
-def test_schemathesis_finds_no_bug_of_ours(gateway: GatewayProcess, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_bugs(gateway: GatewayProcess, tmp_path: Path) -> None:
     here = str(Path(__file__).parents[1])
     done = subprocess.run(
         [
@@ -86,7 +86,7 @@ def test_schemathesis_finds_no_bug_of_ours(gateway: GatewayProcess, tmp_path: Pa
             *("--max-examples", str(COUNT)),
             *(["--generation-deterministic"] if EXAMPLES is None else []),
         ],
-        # It leaves its notes in the current folder
+        # It writes its state to the current folder
         cwd=tmp_path,
         env={
             **os.environ,
@@ -105,7 +105,7 @@ def test_schemathesis_finds_no_bug_of_ours(gateway: GatewayProcess, tmp_path: Pa
     assert int(generated[1]) >= COUNT
 
 
-def test_none_of_these_requests_left_an_error_in_the_log(gateway: GatewayProcess) -> None:
+def test_none_of_these_requests_logged_an_error(gateway: GatewayProcess) -> None:
     log = gateway.log()
     assert log.count(" gateway.access ") >= COUNT
     assert " ERROR " not in log

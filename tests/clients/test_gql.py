@@ -1,4 +1,4 @@
-"""The Python client gql, with each of its transports that speak HTTP by httpx or aiohttp."""
+"""The Python client gql, with each of its httpx and aiohttp transports."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -57,7 +57,7 @@ NEW = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _event_loop() -> Iterator[None]:
-    """Give gql an event loop: one that it makes for itself it never closes."""
+    """Provide an event loop: gql never closes one that it creates itself."""
     with closing(asyncio.new_event_loop()) as loop:
         asyncio.set_event_loop(loop)
         yield
@@ -71,7 +71,7 @@ def client(request: pytest.FixtureRequest, gateway: GatewayProcess) -> Client:
 
 @pytest.fixture
 def introspecting(client: Client) -> Client:
-    """Return a client that asks for the schema first, and checks documents and converts scalars by it."""
+    """Return a client that fetches the schema first, and uses it to check documents and convert scalars."""
     client.fetch_schema_from_transport = True
     return client
 
@@ -82,7 +82,7 @@ def run(client: Client, document: Any, **variables: object) -> Any:
 
 
 def refused(client: Client, document: Any, **variables: object) -> dict[str, Any]:
-    """Run what has to fail, and give the one error that gql shows."""
+    """Run an operation that must fail, and return the only error that gql shows."""
     with pytest.raises(TransportQueryError) as raised:
         run(client, document, **variables)
     assert raised.value.errors
@@ -139,7 +139,7 @@ def test_gql_shows_an_error_in_variables(client: Client) -> None:
     assert error["extensions"] == {"code": "BAD_USER_INPUT", "outcome": "NOT_APPLIED"}
 
 
-def test_gql_shows_an_error_of_the_upstream(client: Client) -> None:
+def test_gql_shows_an_upstream_error(client: Client) -> None:
     error = refused(client, CREATE, input={**NEW, "invitee": "urn:li:sandbox:forbidden"})
     assert error["path"] == ["createInvitation"]
     extensions = {name: error["extensions"].get(name) for name in ("code", "status", "upstreamCode", "outcome")}
@@ -151,12 +151,12 @@ def test_gql_shows_an_error_of_the_upstream(client: Client) -> None:
     }
 
 
-def test_gql_finds_a_validation_error_by_the_schema_it_asked_for(introspecting: Client) -> None:
+def test_gql_finds_a_validation_error_with_the_fetched_schema(introspecting: Client) -> None:
     with pytest.raises(GraphQLError, match="Cannot query field 'sender' on type 'InvitationV2'"):
         run(introspecting, gql("{ invitation(id: 1) { sender } }"))
 
 
-def test_gql_converts_our_scalars_by_the_schema_it_asked_for(introspecting: Client) -> None:
+def test_gql_converts_custom_scalars_with_the_fetched_schema(introspecting: Client) -> None:
     # The first request fetches the schema
     run(introspecting, PAGE)
     assert introspecting.schema

@@ -1,4 +1,4 @@
-"""JavaScript's GraphQL clients and tools, at the versions of the lockfile, each against a gateway of its own."""
+"""JavaScript GraphQL clients and tools, at the lockfile's versions, each against a gateway of its own."""
 
 import os
 import re
@@ -18,20 +18,20 @@ JOURNEY = [
     "reads an invitation",
     "pages to the end",
     "shows a validation error",
-    "shows an error of the upstream",
+    "shows an upstream error",
 ]
-"""What every client has to do; some do more."""
+"""What every client must do; some do more."""
 
 
 class Workspace:
-    """The clients' files beside their installed packages, and the schema of the gateway as it is."""
+    """The clients' files with their installed packages and the gateway's current schema."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = project(Path(__file__).parent / "javascript", folder)
         (self._folder / "schema.graphql").write_text(create_schema().as_str() + "\n", encoding="utf-8")
 
     def run(self, *arguments: str, **variables: str) -> str:
-        """Run a program of Node.js that has to succeed, and give what it printed."""
+        """Run a Node.js program that must succeed, and return its output."""
         done = subprocess.run(
             [*node(), *arguments],
             cwd=self._folder,
@@ -46,7 +46,7 @@ class Workspace:
         return done.stdout
 
     def run_client(self, script: str) -> None:
-        """Run a client's tests against a new gateway: all of them pass, and the whole journey is among them."""
+        """Run a client's tests against a new gateway; all must pass, including the whole journey."""
         with gateway_before_sandbox() as gateway:
             report = self.run("--test-reporter=tap", script, GRAPHQL_URL=f"{gateway.url}/graphql")
         passed = re.findall(r"^ok \d+ - (.+)$", report, re.MULTILINE)
@@ -71,7 +71,7 @@ def test_relay_compiles_a_pagination_fragment_and_works(workspace: Workspace) ->
     workspace.run_client("relay.test.mjs")
 
 
-def test_documents_that_codegen_typed_compile_and_work(workspace: Workspace) -> None:
+def test_documents_with_types_from_codegen_compile_and_work(workspace: Workspace) -> None:
     workspace.run("node_modules/@graphql-codegen/cli/cjs/bin.js", "--config", "codegen.json")
     workspace.run("node_modules/typescript/bin/tsc")
     workspace.run_client("compiled/codegen/client.test.js")

@@ -1,4 +1,4 @@
-"""The README's examples, as they stand: only the address is the test's own."""
+"""The README's examples, verbatim except for the address."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""HTTP/1.1 itself: what a connection carries before, after and beside a GraphQL request."""
+"""HTTP/1.1 connections: keep-alive, pipelining, chunks, expectations and upgrades."""
 
 import json
 
@@ -26,7 +26,7 @@ def test_one_connection_carries_many_requests(gateway: GatewayProcess) -> None:
             assert answer.header("connection") is None
 
 
-def test_pipelined_requests_are_answered_in_order_refused_ones_too(gateway: GatewayProcess) -> None:
+def test_pipelined_requests_are_answered_in_order_even_refused_ones(gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         connection.send(
             request(aliased("a"))
@@ -41,7 +41,7 @@ def test_pipelined_requests_are_answered_in_order_refused_ones_too(gateway: Gate
     assert [list(answer.json().get("data", {})) for answer in answers] == [["a"], [], ["b"], [], [], ["c"]]
 
 
-def test_a_body_in_many_chunks_is_put_together(gateway: GatewayProcess) -> None:
+def test_a_body_in_many_chunks_is_assembled(gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         connection.send(request(None, IS_JSON, CHUNKED))
         for byte in TYPENAME:
@@ -82,7 +82,7 @@ def test_a_client_of_http_1_0_is_answered_and_the_connection_closed(gateway: Gat
 
 
 @pytest.mark.parametrize("body", [TYPENAME, b"1"])
-def test_a_client_that_asks_for_it_has_the_connection_closed(body: bytes, gateway: GatewayProcess) -> None:
+def test_the_connection_is_closed_if_the_client_asks_for_it(body: bytes, gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         answer = connection.ask(request(body, b"Connection: close"))
         assert answer.header("connection") == "close"
@@ -91,7 +91,7 @@ def test_a_client_that_asks_for_it_has_the_connection_closed(body: bytes, gatewa
 
 @pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
 @pytest.mark.parametrize("sizing", [b"Content-Length", b"Transfer-Encoding"])
-def test_the_body_of_a_request_to_upgrade_is_never_taken_for_another_request(
+def test_the_body_of_an_upgrade_request_is_never_parsed_as_another_request(
     protocol: bytes, sizing: bytes, gateway: GatewayProcess
 ) -> None:
     hidden = request(aliased("hidden"))

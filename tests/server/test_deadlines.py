@@ -1,4 +1,4 @@
-"""Clients that stop in the middle: of a request, or of reading its answer."""
+"""Clients that stop in the middle of a request or of reading its response."""
 
 import logging
 import time
@@ -43,7 +43,7 @@ class Slow(HttpProtocol):
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    """Run a gateway that waits half a second for requests."""
+    """Run a gateway with a request timeout of half a second."""
     app = create_app(Settings.model_validate({"upstream_url": "http://127.0.0.1:1/v1.0"}))
     with serve_app(app, http=Impatient) as url:
         yield int(url.rpartition(":")[2])
@@ -63,7 +63,7 @@ def test_a_request_that_stops_is_answered_with_408_and_the_connection_closed(
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def test_a_request_that_comes_byte_by_byte_has_no_more_time(port: int) -> None:
+def test_a_request_sent_byte_by_byte_gets_no_more_time(port: int) -> None:
     def drip(connection: RawConnection) -> None:
         for _ in range(int(LIMIT / 0.05)):
             connection.send(b" ")
@@ -76,20 +76,20 @@ def test_a_request_that_comes_byte_by_byte_has_no_more_time(port: int) -> None:
 
 
 @pytest.mark.parametrize("part", [b"", b"\r\n"])
-def test_a_connection_on_which_nothing_comes_is_closed(part: bytes, port: int) -> None:
+def test_a_connection_without_a_request_is_closed(part: bytes, port: int) -> None:
     with RawConnection(port) as connection:
         connection.send(part)
         assert connection.is_closed()
 
 
-def test_an_idle_connection_that_has_had_an_answer_is_kept(port: int) -> None:
+def test_a_connection_that_is_idle_after_a_response_is_kept(port: int) -> None:
     with RawConnection(port) as connection:
         for _ in range(3):
             assert connection.ask(WHOLE).status == 200
             time.sleep(3 * Impatient.REQUEST_TIME)
 
 
-def test_a_refused_body_that_comes_late_is_read_and_the_connection_kept(port: int) -> None:
+def test_a_late_body_of_a_refused_request_is_read_and_the_connection_is_kept(port: int) -> None:
     with RawConnection(port) as connection:
         assert connection.ask(request(BODY, content_type=b"text/plain")[: -len(BODY)]).status == 415
         connection.send(BODY)
@@ -115,14 +115,14 @@ def _app(app: ASGIApp) -> ASGIApp:
 
 
 @pytest.mark.parametrize("header", [b"X-Nothing: x", b"Connection: close"])
-def test_a_client_that_does_not_read_its_answer_is_cut_off(header: bytes) -> None:
+def test_a_client_that_does_not_read_its_response_is_disconnected(header: bytes) -> None:
     with serve_app(_app(large), http=CutsOff) as url, small_window(url) as client:
         client.send(request(None, header, method=b"GET"))
         time.sleep(6 * CutsOff.WRITE_TIME)
         assert _read(client, pause=0) < LARGE
 
 
-def test_a_client_that_reads_slowly_gets_its_answer() -> None:
+def test_a_client_that_reads_slowly_gets_its_response() -> None:
     with serve_app(_app(large), http=Slow) as url, small_window(url) as client:
         client.send(request(None, b"Connection: close", method=b"GET"))
         started = time.monotonic()
@@ -135,7 +135,7 @@ def small_window(url: str) -> RawConnection:
 
 
 def _read(client: RawConnection, *, pause: float) -> int:
-    """Return how many bytes come, with a pause behind each quarter of a megabyte."""
+    """Return the number of bytes read, pausing after each quarter of a megabyte."""
     came = quarters = 0
     try:
         while data := client.read():

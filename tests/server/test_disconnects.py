@@ -1,6 +1,6 @@
-"""A client that goes away: its reads are cancelled at the upstream after a while, its mutations run to their end.
+"""Clients that disconnect: their reads are cancelled after a while, their mutations run to the end.
 
-One that only ends its side of the connection is answered.
+A client that only shuts down its side of the connection is answered.
 """
 
 import json
@@ -35,7 +35,7 @@ TWO_MUTATIONS = """mutation Two {
 
 
 class Hanging:
-    """A reply that never comes, and counts the connections that the gateway gave up."""
+    """A reply that never comes. Counts the connections that the gateway closed."""
 
     def __init__(self) -> None:
         self.given_up = 0
@@ -61,7 +61,7 @@ def post(document: str, request_id: str) -> bytes:
 
 @pytest.mark.parametrize("runs_before", [0, 3], ids=["a new document", "a document often run"])
 @pytest.mark.parametrize(("document", "calls"), READS.values(), ids=READS)
-def test_the_reads_of_a_client_that_goes_away_are_cancelled(
+def test_the_reads_of_a_client_that_disconnects_are_cancelled(
     document: str, calls: int, runs_before: int, upstream: InvitationsUpstream, scripted: GatewayProcess
 ) -> None:
     document += f" # {runs_before}"
@@ -82,7 +82,7 @@ def test_the_reads_of_a_client_that_goes_away_are_cancelled(
     assert len(upstream.calls) == calls
 
 
-def test_a_read_by_get_is_cancelled_as_well(upstream: InvitationsUpstream, scripted: GatewayProcess) -> None:
+def test_a_read_by_get_is_also_cancelled(upstream: InvitationsUpstream, scripted: GatewayProcess) -> None:
     hanging = Hanging()
     upstream.expect(always(hanging))
     with RawConnection(scripted.port) as connection:
@@ -91,7 +91,7 @@ def test_a_read_by_get_is_cancelled_as_well(upstream: InvitationsUpstream, scrip
     wait_until(lambda: hanging.given_up == 1, "the gateway has given up its reads")
 
 
-def test_a_read_that_waits_for_another_try_is_given_up(upstream: InvitationsUpstream, scripted: GatewayProcess) -> None:
+def test_a_read_that_waits_for_a_retry_is_cancelled(upstream: InvitationsUpstream, scripted: GatewayProcess) -> None:
     upstream.expect(always(answer(503, b"", b"Retry-After: 200")))
     with RawConnection(scripted.port) as connection:
         connection.send(post(READS["one"][0], "left-between-tries"))
@@ -101,7 +101,7 @@ def test_a_read_that_waits_for_another_try_is_given_up(upstream: InvitationsUpst
     assert len(upstream.calls) == 1
 
 
-def test_a_client_that_goes_away_takes_nothing_from_the_others(
+def test_a_client_that_disconnects_does_not_affect_others(
     upstream: InvitationsUpstream, scripted: GatewayProcess
 ) -> None:
     hanging = Hanging()
@@ -116,14 +116,14 @@ def test_a_client_that_goes_away_takes_nothing_from_the_others(
     wait_until(lambda: hanging.given_up == 1, "the gateway has given up its reads")
 
 
-def test_a_mutation_that_was_sent_runs_to_its_end_and_so_do_those_behind_it(
+def test_a_mutation_that_was_sent_runs_to_its_end_and_so_do_those_after_it(
     upstream: InvitationsUpstream, scripted: GatewayProcess
 ) -> None:
     gone = threading.Event()
 
     def reply(call: Request) -> bytes:
         assert gone.wait(LIMIT)
-        time.sleep(0.5)  # time for the gateway to notice, were it watching
+        time.sleep(0.5)  # time for the gateway to notice, if it were watching
         return json_answer(200, {**INVITATION, "id": call.json["id"]})
 
     upstream.expect(reply)
@@ -134,12 +134,12 @@ def test_a_mutation_that_was_sent_runs_to_its_end_and_so_do_those_behind_it(
     gone.set()
     (line,) = scripted.log_of("left-a-mutation")
     assert [(call.method, call.json["id"]) for call in upstream.calls] == [("PATCH", "1"), ("PATCH", "2")]
-    assert upstream.accepted - before <= 1, "the first answer was not read: its connection was not used again"
+    assert upstream.accepted - before <= 1, "the first response was not read: its connection was not reused"
     assert " kind=mutation operation=Two " in line
     assert "codes=" not in line
 
 
-def test_a_client_that_leaves_costs_no_connection_when_its_answer_comes_soon(
+def test_a_client_that_disconnects_costs_no_upstream_connection_if_its_response_comes_soon(
     upstream: InvitationsUpstream, scripted: GatewayProcess
 ) -> None:
     document = READS["one"][0]
@@ -168,7 +168,7 @@ def test_a_client_that_leaves_costs_no_connection_when_its_answer_comes_soon(
 @pytest.mark.parametrize(
     "document", ["mutation { updateInvitation(input: {id: 1, inviter: null}) { id } }", READS["one"][0]]
 )
-def test_a_client_that_ends_its_side_is_answered(
+def test_a_client_that_shuts_down_its_side_is_answered(
     document: str, upstream: InvitationsUpstream, scripted: GatewayProcess
 ) -> None:
     ended = threading.Event()
@@ -190,7 +190,7 @@ def test_a_client_that_ends_its_side_is_answered(
         assert connection.is_closed()
 
 
-def test_a_mutation_is_answered_long_after_its_client_has_ended_its_side(
+def test_a_mutation_is_answered_long_after_its_client_has_shut_down_its_side(
     upstream: InvitationsUpstream, scripted: GatewayProcess
 ) -> None:
     def reply(asked: Request) -> bytes:
@@ -205,7 +205,7 @@ def test_a_mutation_is_answered_long_after_its_client_has_ended_its_side(
     assert len(upstream.calls) == 2
 
 
-def test_a_client_that_ends_its_side_right_behind_requests_has_all_of_them_answered(
+def test_a_client_that_shuts_down_its_side_right_after_its_requests_gets_all_responses(
     upstream: InvitationsUpstream, scripted: GatewayProcess
 ) -> None:
     upstream.expect(answered)
@@ -217,7 +217,7 @@ def test_a_client_that_ends_its_side_right_behind_requests_has_all_of_them_answe
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_a_read_that_hangs_is_cancelled_when_its_client_has_ended_its_side(
+def test_a_hanging_read_is_cancelled_after_its_client_has_shut_down_its_side(
     method: str, upstream: InvitationsUpstream, scripted: GatewayProcess
 ) -> None:
     hanging = Hanging()
@@ -235,12 +235,12 @@ def test_a_read_that_hangs_is_cancelled_when_its_client_has_ended_its_side(
     assert " status=499 " in line
 
 
-def test_clients_that_go_away_are_no_errors_in_the_log(scripted: GatewayProcess) -> None:
+def test_clients_that_disconnect_are_not_logged_as_errors(scripted: GatewayProcess) -> None:
     assert " ERROR " not in scripted.log()
     assert "Traceback" not in scripted.log()
 
 
-def test_a_client_that_leaves_in_the_middle_of_its_body_is_no_error(gateway: GatewayProcess) -> None:
+def test_a_client_that_disconnects_in_the_middle_of_its_body_is_not_an_error(gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         connection.send(
             request(None, b"Content-Type: application/json", b"Content-Length: 1000", b"X-Request-Id: left-early")

@@ -1,4 +1,4 @@
-"""Heads that RFC 9112 says no server may accept, on every path: refused, and the connection closed."""
+"""Heads that RFC 9112 forbids servers to accept are refused on every path, and the connection is closed."""
 
 import contextlib
 
@@ -48,7 +48,7 @@ GOOD_HOSTS = [b"", b"x", b"gateway.test:8000", b"127.0.0.1:1", b"[::1]:8000", b"
 
 @pytest.mark.parametrize("target", PATHS)
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD)
-def test_a_head_that_is_forbidden_is_refused_and_the_connection_closed(
+def test_a_forbidden_head_is_refused_and_the_connection_closed(
     bad: Bad, target: bytes, gateway: GatewayProcess
 ) -> None:
     status, lines, body, version = bad
@@ -60,7 +60,7 @@ def test_a_head_that_is_forbidden_is_refused_and_the_connection_closed(
 
 
 @pytest.mark.parametrize("host", GOOD_HOSTS)
-def test_every_host_that_is_one_is_accepted(host: bytes, gateway: GatewayProcess) -> None:
+def test_every_valid_host_is_accepted(host: bytes, gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         assert connection.ask(head(b"Host: " + host, LENGTH, target=b"/graphql") + BODY).status == 200
 
@@ -71,7 +71,7 @@ def test_http_1_0_needs_no_host(gateway: GatewayProcess) -> None:
 
 
 @pytest.mark.parametrize("coding", [b"chunked", b"Chunked", b" CHUNKED "])
-def test_chunks_are_accepted_however_they_are_spelt(coding: bytes, gateway: GatewayProcess) -> None:
+def test_chunked_is_accepted_in_any_spelling(coding: bytes, gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         data = head(HOST, b"Transfer-Encoding: " + coding, target=b"/graphql") + chunked(BODY)
         assert connection.ask(data).status == 200
@@ -88,7 +88,7 @@ def test_chunks_are_accepted_however_they_are_spelt(coding: bytes, gateway: Gate
     ],
     ids=["headers", "one header", "a URL", "trailers"],
 )
-def test_a_head_without_end_is_refused(beginning: bytes, gateway: GatewayProcess) -> None:
+def test_an_endless_head_is_refused(beginning: bytes, gateway: GatewayProcess) -> None:
     filler = b"x" * 990 + (b"" if beginning.endswith((b"=", b" ")) else b": x\r\n")
     with RawConnection(gateway.port) as connection:
         connection.send(beginning)
@@ -96,7 +96,7 @@ def test_a_head_without_end_is_refused(beginning: bytes, gateway: GatewayProcess
             connection.send(filler * 100_000)
 
 
-def test_a_large_head_and_many_requests_at_once_are_let_in(gateway: GatewayProcess) -> None:
+def test_a_large_head_and_many_pipelined_requests_are_accepted(gateway: GatewayProcess) -> None:
     small = request(b'{"query":"{ __typename }"}')
     large = request(b'{"query":"{ __typename }"}', *[b"X-%d: " % n + b"x" * 2_000 for n in range(20)])
     with RawConnection(gateway.port) as connection:
@@ -114,22 +114,22 @@ def test_headers_of_fifty_kilobytes_are_read(gateway: GatewayProcess) -> None:
         assert connection.ask(request(BODY)).json() == {"data": {"__typename": "Query"}}
 
 
-def test_headers_of_half_a_megabyte_are_refused_and_do_no_harm(gateway: GatewayProcess) -> None:
-    # The gateway closes the connection while there is more to read: the refusal need not arrive.
+def test_headers_of_half_a_megabyte_are_refused_without_harm(gateway: GatewayProcess) -> None:
+    # The gateway closes the connection with unread data, so the refusal may not arrive.
     with RawConnection(gateway.port) as connection, contextlib.suppress(ConnectionError):
         assert connection.ask(request(BODY, *[b"X-Large: " + b"a" * 5_000] * 100)).status == 400
     with RawConnection(gateway.port) as connection:
         assert connection.ask(request(BODY)).json() == {"data": {"__typename": "Query"}}
 
 
-def test_a_head_that_is_too_large_is_refused_although_it_comes_with_its_end(gateway: GatewayProcess) -> None:
-    # In one read, if the machine allows it, and in several.
+def test_a_head_that_is_too_large_is_refused_even_if_it_is_complete(gateway: GatewayProcess) -> None:
+    # It arrives in one read or in several, depending on the machine.
     for _ in range(10):
         with RawConnection(gateway.port) as connection, contextlib.suppress(ConnectionError):
             assert connection.ask(request(BODY, b"X-Large: " + b"a" * 70_000)).status == 400
 
 
-def test_more_headers_than_anybody_needs_are_refused(gateway: GatewayProcess) -> None:
+def test_too_many_headers_are_refused(gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         assert connection.ask(request(BODY, *[b"a: b"] * 190)).status == 200
         assert connection.ask(request(BODY, *[b"a: b"] * 300)).status == 431

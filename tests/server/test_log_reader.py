@@ -1,4 +1,4 @@
-"""What becomes of the gateway and of its log when nobody reads the log, and how it ends then."""
+"""How the gateway and its log behave if nothing reads the log, also at shutdown."""
 
 import os
 import re
@@ -18,10 +18,10 @@ from support.raw_http import RawConnection, request
 from support.servers import free_port
 from support.waiting import LIMIT, wait_until
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals and descriptors are POSIX's")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals and descriptors")
 
 REQUESTS = 4000
-"""Their lines are more than a pipe and the gateway keep."""
+"""Their log lines exceed what a pipe and the gateway buffer."""
 LONG = b"/" + b"%C3%A4" * 199
 LINE = re.compile(r"\S+Z INFO gateway\.access method=GET path=\S+ status=404 ms=\S+ request_id=i{128}")
 DROPPED = re.compile(
@@ -30,24 +30,24 @@ DROPPED = re.compile(
 
 
 class Unread(GatewayProcess):
-    """A gateway whose standard error is not read unless somebody does."""
+    """A gateway whose standard error is read only on request."""
 
     def __init__(self, command: RunningCommand, descriptor: int) -> None:
         super().__init__(command)
         self.descriptor = descriptor
 
     def ask(self, count: int, target: bytes = LONG) -> None:
-        """Send requests whose lines are long, one after the other; each has to be answered."""
+        """Send requests with long log lines, one after another; each must be answered."""
         data = request(None, b"X-Request-Id: " + b"i" * 128, method=b"GET", target=target)
         with RawConnection(self.port) as connection:
             assert {connection.ask(data).status for _ in range(count)} == {404}
 
     def read_until(self, enough: Callable[[str], object]) -> str:
-        """Read the log until there is enough of it, or to its end."""
-        # Only the end is searched: a slow reader would lose the lines that the gateway cannot write in time.
+        """Read the log until it is `enough`, or to its end."""
+        # Search only the end: if this reads too slowly, the gateway drops lines.
         found = bytearray()
         while not enough(found[-100_000:].decode("ascii")):
-            assert select([self.descriptor], [], [], LIMIT)[0], "nothing comes"
+            assert select([self.descriptor], [], [], LIMIT)[0], "nothing to read"
             if not (more := os.read(self.descriptor, 65_536)):
                 break
             found += more
@@ -68,17 +68,17 @@ def unread(*words: str, redirect: str = "") -> Iterator[Unread]:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_log_that_nobody_reads_delays_no_request_and_not_the_end(workers: int) -> None:
+def test_an_unread_log_delays_neither_requests_nor_shutdown(workers: int) -> None:
     with unread("--workers", str(workers)) as gateway:
         gateway.ask(REQUESTS)
         assert gateway.command.stop(signal.SIGTERM) == {1: -signal.SIGTERM, 2: 0}[workers]
 
 
-def test_lines_that_had_to_be_dropped_are_counted_once_somebody_reads_again() -> None:
+def test_dropped_lines_are_counted_once_the_log_is_read_again() -> None:
     with unread() as gateway:
         gateway.ask(REQUESTS)
         log = gateway.read_until(DROPPED.search)
-        # Read the rest before the end, which has two seconds for what is left.
+        # Read the rest before shutdown, which allows only two seconds for it.
         gateway.ask(1, b"/last")
         log += gateway.read_until(re.compile("path=/last .*\n").search)
         gateway.command.process.send_signal(signal.SIGTERM)
@@ -90,7 +90,7 @@ def test_lines_that_had_to_be_dropped_are_counted_once_somebody_reads_again() ->
     assert len(access) + dropped == REQUESTS + 1
 
 
-def test_the_end_waits_for_the_last_lines() -> None:
+def test_shutdown_waits_for_the_last_lines() -> None:
     with unread() as gateway:
         gateway.ask(500)
         gateway.command.process.send_signal(signal.SIGTERM)
@@ -99,7 +99,7 @@ def test_the_end_waits_for_the_last_lines() -> None:
     assert not DROPPED.search(log)
 
 
-def test_a_log_whose_reader_is_gone_stops_nothing() -> None:
+def test_a_log_without_a_reader_does_not_stop_the_gateway() -> None:
     with unread() as gateway:
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, gateway.descriptor)
@@ -109,7 +109,7 @@ def test_a_log_whose_reader_is_gone_stops_nothing() -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_no_socket_takes_the_place_of_a_closed_standard_error(workers: int) -> None:
+def test_no_socket_gets_the_descriptor_of_a_closed_standard_error(workers: int) -> None:
     need_proc()
     with unread("--workers", str(workers), redirect="<&- 2>&-") as gateway:
         gateway.ask(50)
@@ -118,7 +118,7 @@ def test_no_socket_takes_the_place_of_a_closed_standard_error(workers: int) -> N
         assert gateway.command.stop(signal.SIGTERM) == {1: -signal.SIGTERM, 2: 0}[workers]
 
 
-def test_a_gateway_whose_output_is_blocked_from_the_beginning_serves_and_ends() -> None:
+def test_a_gateway_whose_output_is_blocked_from_the_start_serves_and_shuts_down() -> None:
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     with suppress(BlockingIOError):
@@ -147,7 +147,7 @@ def answers(port: int) -> bool:
 
 
 def run_python(code: str, count: int = 1) -> list[str]:
-    """Run processes that share one pipe as their standard error, and return its lines."""
+    """Run processes whose standard error is the same pipe, and return its lines."""
     reading, writing = os.pipe()
     processes = [
         subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, str(number)], stderr=writing)
@@ -170,7 +170,7 @@ def test_the_lines_of_several_processes_are_not_mixed() -> None:
     assert sorted(map(len, lines)) == sorted(length % 150 + 1 for length in range(10_000) for _ in range(3))
 
 
-def test_a_forked_process_writes_its_own_lines_and_no_others() -> None:
+def test_a_forked_process_writes_only_its_own_lines() -> None:
     code = (
         "import os, sys; from gateway.sink import sink_of\n"
         "sink = sink_of(sys.stderr); sink.write('parent\\n')\n"

@@ -1,4 +1,4 @@
-"""A low limit of open files (`ulimit -n`): it is raised where it can be, and stops the start where it is too low."""
+"""A low limit of open files (`ulimit -n`) is raised if possible; if it is too low, the start fails."""
 
 import re
 import resource
@@ -10,7 +10,7 @@ from support.commands import run_command
 from support.gateway import gateway_process
 from support.processes import children, need_proc
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
 
 
 HARD = resource.getrlimit(resource.RLIMIT_NOFILE)[1]

@@ -1,4 +1,4 @@
-"""What stands behind a request on its connection changes nothing for it, nor for anybody else."""
+"""Data after a request on its connection affects neither the request nor other clients."""
 
 import json
 import time
@@ -23,11 +23,11 @@ def alias(name: str) -> bytes:
 
 @pytest.mark.parametrize("behind", [b"X", b"\x00", b"GET / HTTP/9.9\r\n\r\n", b"{}", b"X" * 100_000])
 @pytest.mark.parametrize("in_chunks", [False, True], ids=["counted", "in chunks"])
-def test_a_mutation_is_answered_whatever_stands_behind_it(
+def test_a_mutation_is_answered_whatever_follows_it(
     behind: bytes, in_chunks: bool, upstream: InvitationsUpstream, scripted: GatewayProcess
 ) -> None:
     def reply(_: Request) -> bytes:
-        time.sleep(0.2)  # time for what stands behind it to be seen
+        time.sleep(0.2)  # time for the gateway to see the data after it
         return json_answer(200, {"id": "1"})
 
     upstream.expect(reply)
@@ -43,7 +43,7 @@ def test_a_mutation_is_answered_whatever_stands_behind_it(
     assert len(upstream.calls) == 1
 
 
-def test_what_stands_behind_a_mutation_that_closes_is_not_begun(
+def test_a_request_after_a_mutation_that_closes_the_connection_does_not_run(
     upstream: InvitationsUpstream, scripted: GatewayProcess
 ) -> None:
     upstream.expect(lambda _: json_answer(200, {"id": "1"}))
@@ -63,7 +63,7 @@ FIRST = {
 
 
 @pytest.mark.parametrize("first", FIRST.values(), ids=FIRST)
-def test_two_requests_are_two_wherever_the_network_cuts_them(first: bytes, gateway: GatewayProcess) -> None:
+def test_two_requests_are_recognized_wherever_the_network_splits_them(first: bytes, gateway: GatewayProcess) -> None:
     data = first + request(alias("b"))
     with RawConnection(gateway.port) as connection:
         for cut in range(1, len(data)):
@@ -75,7 +75,7 @@ def test_two_requests_are_two_wherever_the_network_cuts_them(first: bytes, gatew
         assert [connection.receive().json()["data"] for _ in "ab"] == [{"a": "Query"}, {"b": "Query"}]
 
 
-def test_a_body_of_line_ends_is_a_body(gateway: GatewayProcess) -> None:
+def test_line_breaks_around_a_body_belong_to_the_body(gateway: GatewayProcess) -> None:
     with RawConnection(gateway.port) as connection:
         for lines in range(1, 12):
             body = b"\r\n" * lines + alias("a") + b"\r\n" * lines
@@ -83,7 +83,7 @@ def test_a_body_of_line_ends_is_a_body(gateway: GatewayProcess) -> None:
             assert [connection.receive().json()["data"] for _ in "ab"] == [{"a": "Query"}, {"b": "Query"}]
 
 
-def test_trailers_are_no_headers(gateway: GatewayProcess) -> None:
+def test_trailers_are_not_headers(gateway: GatewayProcess) -> None:
     trailers = b"0\r\nContent-Type: application/json\r\nX-Request-Id: of-a-trailer\r\n\r\n"
     body = chunked(alias("a")).removesuffix(b"0\r\n\r\n")
     with RawConnection(gateway.port) as connection:
@@ -95,7 +95,7 @@ def test_trailers_are_no_headers(gateway: GatewayProcess) -> None:
 
 
 @pytest.mark.parametrize("chunk", [b"\r\n\r\n" * 1000, b"x"], ids=["line ends", "one byte each"])
-def test_a_body_in_hostile_chunks_leaves_others_their_turn(chunk: bytes, gateway: GatewayProcess) -> None:
+def test_a_body_in_hostile_chunks_does_not_block_others(chunk: bytes, gateway: GatewayProcess) -> None:
     part = b"%x\r\n%b\r\n" % (len(chunk), chunk)
     data = request(None, IS_JSON, CHUNKED) + part * (400_000 // len(part))
     with RawConnection(gateway.port) as hostile, RawConnection(gateway.port) as other:

@@ -1,4 +1,4 @@
-"""How the gateway shuts down when it is asked to."""
+"""How the gateway shuts down on a signal."""
 
 import json
 import signal
@@ -23,12 +23,12 @@ from support.scripted_upstream import ScriptedUpstream
 from support.upstream_faults import HANGING
 from support.waiting import LIMIT, wait_until
 
-ASKED = 10  # times, so that each of two workers is
+ASKED = 10  # enough requests to reach both workers
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("group", [False, True], ids=["parent", "group"])
-def test_after_sigterm_only_readyz_is_red_until_the_delay_is_over(workers: int, group: bool) -> None:
+def test_after_sigterm_only_readyz_fails_during_the_delay(workers: int, group: bool) -> None:
     with held_upstream() as upstream, leaving(upstream.url, workers, delay=300) as gateway:
         upstream.released.set()
         assert {gateway.get("/readyz").status_code for _ in range(ASKED)} == {200}
@@ -45,12 +45,12 @@ def test_after_sigterm_only_readyz_is_red_until_the_delay_is_over(workers: int, 
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_after_sigterm_what_is_running_is_answered_although_nobody_listens_any_more(workers: int) -> None:
+def test_after_sigterm_running_operations_complete_although_the_socket_is_closed(workers: int) -> None:
     assert answered_after_sigterm(workers) == IN_FLIGHT
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_the_socket_closes_and_the_process_leaves_when_the_delay_is_over(workers: int) -> None:
+def test_after_the_delay_the_socket_closes_and_the_process_exits(workers: int) -> None:
     with held_upstream() as upstream, leaving(upstream.url, workers, delay=1) as gateway:
         gateway.send(signal.SIGTERM)
         assert gateway.left() == STATUS[workers]
@@ -59,7 +59,7 @@ def test_the_socket_closes_and_the_process_leaves_when_the_delay_is_over(workers
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_what_runs_longer_than_the_limit_is_cut_off(workers: int) -> None:
+def test_operations_that_exceed_the_shutdown_timeout_are_cut_off(workers: int) -> None:
     with held_upstream() as upstream, leaving(upstream.url, workers, limit=1) as gateway:
         with creating(gateway, upstream) as answers:
             gateway.send(signal.SIGTERM)
@@ -69,7 +69,7 @@ def test_what_runs_longer_than_the_limit_is_cut_off(workers: int) -> None:
 
 
 class LongListUpstream(HeldUpstream):
-    """It also has a list that is too long for the buffers of a client that does not read."""
+    """A held upstream with a list that is too long for the buffers of a client that does not read."""
 
     def _create(self, call: Request) -> Reply:
         if call.method == "GET":
@@ -79,7 +79,9 @@ class LongListUpstream(HeldUpstream):
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_client_that_does_not_read_delays_the_end_no_longer_than_the_limit(workers: int, how: signal.Signals) -> None:
+def test_a_client_that_does_not_read_delays_shutdown_no_longer_than_the_timeout(
+    workers: int, how: signal.Signals
+) -> None:
     with (
         held_upstream(LongListUpstream) as upstream,
         leaving(upstream.url, workers, limit=1) as gateway,
@@ -98,7 +100,7 @@ def test_a_client_that_does_not_read_delays_the_end_no_longer_than_the_limit(wor
 @pytest.mark.parametrize(
     ("workers", "group"), [(1, True), (2, True), (2, False)], ids=["one", "two", "the parent of two"]
 )
-def test_the_first_ctrl_c_waits_for_what_is_running_and_the_second_does_not(workers: int, group: bool) -> None:
+def test_the_first_ctrl_c_waits_for_running_operations_and_the_second_does_not(workers: int, group: bool) -> None:
     with (
         held_upstream() as upstream,
         leaving(upstream.url, workers) as gateway,

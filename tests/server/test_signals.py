@@ -1,4 +1,4 @@
-"""What signals do that a terminal, a supervisor or an operator may send, with one process and with several."""
+"""Signals from a terminal, a supervisor or an operator, with one process and with several."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from support.waiting import LIMIT, wait_until
 
 @pytest.fixture(autouse=True)
 def _no_signal_is_ignored() -> Iterator[None]:
-    # nohup ignores SIGHUP, and a shell SIGQUIT for what it starts with `&`; the gateways would inherit that.
+    # Gateways would inherit that nohup ignores SIGHUP, and that shells ignore SIGQUIT for background jobs.
     before = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGQUIT)}
     yield
     for number, handler in before.items():
@@ -27,7 +27,7 @@ def _no_signal_is_ignored() -> Iterator[None]:
 @pytest.mark.parametrize("group", [False, True], ids=["parent", "group"])
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
-def test_sighup_and_sigquit_finish_what_runs_and_end_it_as_sigterm_does(
+def test_sighup_and_sigquit_shut_down_gracefully_like_sigterm(
     number: signal.Signals, workers: int, group: bool
 ) -> None:
     with held_upstream() as upstream, leaving(upstream.url, workers) as gateway:
@@ -41,7 +41,7 @@ def test_sighup_and_sigquit_finish_what_runs_and_end_it_as_sigterm_does(
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_signals_that_mean_nothing_here_change_nothing(workers: int) -> None:
+def test_other_signals_are_ignored(workers: int) -> None:
     need_proc()
     with held_upstream() as upstream, leaving(upstream.url, workers) as gateway:
         with creating(gateway, upstream) as answers:
@@ -57,14 +57,14 @@ def test_signals_that_mean_nothing_here_change_nothing(workers: int) -> None:
 
 
 @pytest.mark.parametrize("command", ["dev", "sandbox"])
-def test_sighup_ends_dev_and_the_sandbox_as_sigterm_does(command: str) -> None:
+def test_sighup_stops_dev_and_the_sandbox_like_sigterm(command: str) -> None:
     with started(command, "--port", "0") as running:
         running.url_before("/v1.0/linkedIn/invitations")
         assert running.stop(signal.SIGHUP) == -signal.SIGTERM
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_gateway_that_nohup_started_outlives_its_terminal(workers: int) -> None:
+def test_a_gateway_started_with_nohup_outlives_its_terminal(workers: int) -> None:
     ignore = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
     with held_upstream() as upstream, leaving(upstream.url, workers, before=ignore) as gateway:
         gateway.send(signal.SIGHUP, group=True)
@@ -73,7 +73,7 @@ def test_a_gateway_that_nohup_started_outlives_its_terminal(workers: int) -> Non
         assert gateway.left() == STATUS[workers]
 
 
-def test_workers_finish_what_runs_and_leave_when_their_supervisor_is_killed() -> None:
+def test_workers_finish_their_operations_and_exit_when_their_supervisor_is_killed() -> None:
     need_proc()
     with held_upstream() as upstream, leaving(upstream.url, 2) as gateway:
         process = gateway.command.process
@@ -91,7 +91,7 @@ def test_workers_finish_what_runs_and_leave_when_their_supervisor_is_killed() ->
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def test_a_worker_whose_supervisor_died_before_it_could_serve_leaves_too() -> None:
+def test_a_worker_whose_supervisor_died_before_it_served_also_exits() -> None:
     need_proc()
     worker = (
         "from gateway.server.workers import leave_with_parent; leave_with_parent(); import time; time.sleep(10_000)"
@@ -112,4 +112,4 @@ def _lives(pid: int) -> bool:
         status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
     except OSError:
         return False
-    return status.rpartition(")")[2].split()[0] != "Z"  # an ended one that nobody has waited for
+    return status.rpartition(")")[2].split()[0] != "Z"  # a zombie

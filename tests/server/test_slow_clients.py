@@ -1,4 +1,4 @@
-"""Clients that ask for GraphiQL's largest file and do not read it."""
+"""Clients that request GraphiQL's largest file and do not read it."""
 
 import re
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ CLIENTS = 100
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[GatewayProcess]:
-    """Run a gateway whose memory nobody else uses."""
+    """Run a gateway for this test only, so that its memory can be measured."""
     with gateway_process("serve") as gateway:
         yield gateway
 
 
 @pytest.fixture(scope="module")
 def script(alone: GatewayProcess) -> str:
-    """Give the path of GraphiQL's script."""
+    """Return the path of GraphiQL's script."""
     page = httpx.get(f"{alone.url}/graphql", headers={"Accept": "text/html"}, trust_env=False, timeout=LIMIT)
     need(page.is_success, "GraphiQL's assets are missing: the gateway is not installed")
     found = re.search(r'src="(graphiql/[0-9a-f]{16}/graphiql\.js)"', page.text)
@@ -32,7 +32,7 @@ def script(alone: GatewayProcess) -> str:
     return f"/{found[1]}"
 
 
-def test_clients_that_do_not_read_pin_no_copies_and_are_sent_the_rest_when_they_do(
+def test_clients_that_do_not_read_hold_no_copies_in_memory_and_get_the_rest_later(
     alone: GatewayProcess, script: str
 ) -> None:
     need_proc()
@@ -44,7 +44,7 @@ def test_clients_that_do_not_read_pin_no_copies_and_are_sent_the_rest_when_they_
 
     with ExitStack() as stack:
         clients = [stack.enter_context(asking_for(script, alone.port)) for _ in range(CLIENTS)]
-        started = [client.read(1) for client in clients]  # so the gateway has begun to answer every one
+        started = [client.read(1) for client in clients]  # so the gateway has begun to answer all of them
 
         assert started == [b"H"] * CLIENTS
         assert alone.resident() - before < 40
@@ -53,12 +53,12 @@ def test_clients_that_do_not_read_pin_no_copies_and_are_sent_the_rest_when_they_
 
 
 def asking_for(path: str, port: int) -> RawConnection:
-    """Ask for an uncompressed file over a connection that takes little before it is read."""
+    """Request an uncompressed file over a connection with a small receive buffer."""
     client = RawConnection(port, window=4096)
     client.send(request(None, b"Connection: close", method=b"GET", target=path.encode()))
     return client
 
 
 def the_rest(client: RawConnection) -> bytes:
-    """Read until the gateway closes."""
+    """Return everything until the gateway closes."""
     return b"".join(iter(client.read, b""))

@@ -1,4 +1,4 @@
-// What both Node servers share: the gateway's own schema, and resolvers that call the REST API through undici.
+// Shared by both Node servers: the gateway's own schema, and resolvers that call the REST API with undici.
 import { readFileSync } from 'node:fs';
 import { GraphQLScalarType, Kind } from 'graphql';
 import { Pool } from 'undici';
@@ -18,7 +18,7 @@ async function call(method, target, authorization, content) {
 
 export const typeDefs = readFileSync(process.env.SCHEMA, 'utf8');
 
-// The two servers hand a request's headers to resolvers in different places.
+// The two servers pass a request's headers to resolvers in different places.
 export const resolversWith = (authorizationOf) => ({
   Int64: new GraphQLScalarType({
     name: 'Int64',

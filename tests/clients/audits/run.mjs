@@ -1,4 +1,4 @@
-// Runs every audit of the reference suite against the URL that is given, and prints the results as JSON.
+// Runs every audit of the reference suite against the given URL, and prints the results as JSON.
 import { serverAudits } from 'graphql-http';
 
 const results = [];

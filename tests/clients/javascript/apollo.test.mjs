@@ -58,7 +58,7 @@ function makeClient(...links) {
   });
 }
 
-/** Take Apollo's `__typename` out of a result. */
+/** Remove Apollo's `__typename` from a result. */
 function plain(result) {
   return JSON.parse(JSON.stringify(result, (name, value) => (name === "__typename" ? undefined : value)));
 }
@@ -123,7 +123,7 @@ test("shows a validation error", async () => {
   });
 });
 
-test("shows an error of the upstream", async () => {
+test("shows an upstream error", async () => {
   const options = { mutation: CREATE, variables: { input: gateway.forbidden } };
   await assert.rejects(client.mutate(options), (error) => {
     combinedErrors(error).forEach(gateway.checkForbidden);
@@ -134,7 +134,7 @@ test("shows an error of the upstream", async () => {
   combinedErrors(error).forEach(gateway.checkForbidden);
 });
 
-test("sends queries by GET, and goes on with their text where persisted queries are not supported", async () => {
+test("sends queries by GET, and falls back to the full text if persisted queries are not supported", async () => {
   const requests = [];
   const persisting = makeClient(
     new PersistedQueryLink({
@@ -160,6 +160,6 @@ test("sends queries by GET, and goes on with their text where persisted queries 
   assert.deepEqual(requests, [
     { method: "GET", hasText: false, status: 400 },
     { method: "GET", hasText: true, status: 200 },
-    { method: "GET", hasText: true, status: 200 }, // it has learnt, and does not try again
+    { method: "GET", hasText: true, status: 200 }, // Apollo has learnt this, and does not try again
   ]);
 });

@@ -1,4 +1,4 @@
-// What graphql-eslint's presets ask of schemas, with the exceptions that ours makes and why.
+// graphql-eslint's presets for schemas, with our exceptions and their reasons.
 import graphql from "@graphql-eslint/eslint-plugin";
 
 export default [
@@ -29,7 +29,7 @@ export default [
         "error",
         {
           checkInputType: true,
-          // A field's name begins with a small letter, and a type's with a capital
+          // Field names begin with a lower-case letter, type names with a capital
           caseSensitiveInputType: false,
         },
       ],
@@ -45,9 +45,9 @@ export default [
       "@graphql-eslint/relay-edge-types": [
         "error",
         {
-          // There is no `Node`: the ids are the REST API's own, and it looks nothing up by an id without a type
+          // There is no `Node`: ids are the REST API's own, and it cannot look one up without a type
           shouldImplementNode: false,
-          // `nodes`, beside `edges`, spares clients that need no cursors a level
+          // `nodes`, next to `edges`, saves a level for clients that need no cursors
           listTypeCanWrapOnlyEdgeType: false,
         },
       ],

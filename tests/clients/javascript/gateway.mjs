@@ -1,4 +1,4 @@
-// What every client here needs to know of the gateway, and what it sends and expects.
+// What all clients share: the gateway's address, the requests and the expected responses.
 import assert from "node:assert/strict";
 
 export const url = process.env.GRAPHQL_URL;
@@ -13,7 +13,7 @@ export const properties = `
 
 export const invitation = {
   created: "1484671788434",
-  lastModified: "9007199254740993", // 2^53 + 1: no JavaScript number
+  lastModified: "9007199254740993", // 2^53 + 1: not exact as a JavaScript number
   inviter: "urn:li:person:inviter",
   invitee: "urn:li:email:invitee@example.com",
   trackingId: "tracking",
@@ -22,30 +22,30 @@ export const invitation = {
 
 export const forbidden = { ...invitation, invitee: "urn:li:sandbox:forbidden" };
 
-/** Give what a client must show of `invitation` once it is created. */
+/** Return what a client must show of `invitation` after creating it. */
 export function created(id) {
   return { id, ...invitation, createdAt: "2017-01-17T16:49:48.434Z" };
 }
 
-/** Give an update of an invitation that clears a property, and one of its message. */
+/** Return an update that clears a property of an invitation, and one of its message. */
 export function clearing(id) {
   return { id, trackingId: null, message: { invitationTemplateID: null } };
 }
 
-/** Give what a client must show of `invitation` after `clearing`. */
+/** Return what a client must show of `invitation` after `clearing`. */
 export function cleared(id) {
   const message = { invitationTemplateID: null, invitationMessage: { body: "Grüezi 🙂" } };
   return { ...created(id), trackingId: null, message };
 }
 
-/** Check the ids of all pages of ten: those that a new sandbox has, and the one that was created. */
+/** Check the ids of all pages of ten: those of a new sandbox, and the created one. */
 export function checkAllIds(ids, id) {
   assert.equal(ids.length, 49);
   assert.equal(new Set(ids).size, 49);
   assert.equal(ids.at(-1), id);
 }
 
-/** Check a GraphQL error of a create that the API forbids. */
+/** Check the GraphQL error of a create that the API forbids. */
 export function checkForbidden(error) {
   const { code, status, upstreamCode, outcome } = error.extensions;
   assert.deepEqual(

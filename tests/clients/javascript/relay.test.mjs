@@ -98,7 +98,7 @@ test("shows a validation error", async () => {
   });
 });
 
-test("shows an error of the upstream", async () => {
+test("shows an upstream error", async () => {
   const { data, errors } = await mutate(CREATE, { input: gateway.forbidden });
   assert.deepEqual(data, { createInvitation: null });
   assert.equal(errors.length, 1);

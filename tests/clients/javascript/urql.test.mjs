@@ -122,7 +122,7 @@ test("shows a validation error", async () => {
   assert.deepEqual(extensions, { code: "GRAPHQL_VALIDATION_FAILED" });
 });
 
-test("shows an error of the upstream", async () => {
+test("shows an upstream error", async () => {
   const { data, error } = await client.mutation(CREATE, { input: gateway.forbidden }).toPromise();
   assert.deepEqual(data, { createInvitation: null });
   gateway.checkForbidden(onlyGraphQLError(error));

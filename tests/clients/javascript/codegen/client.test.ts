@@ -116,7 +116,7 @@ test("shows a validation error", async () => {
   assert.deepEqual(error?.graphQLErrors[0]?.extensions, { code: "BAD_USER_INPUT", outcome: "NOT_APPLIED" });
 });
 
-test("shows an error of the upstream", async () => {
+test("shows an upstream error", async () => {
   const { data, error } = await client.mutation(CREATE, { input: gateway.forbidden });
   assert.deepEqual(data, { createInvitation: null });
   assert.equal(error?.graphQLErrors.length, 1);
@@ -125,9 +125,9 @@ test("shows an error of the upstream", async () => {
 
 test("gives scalars their types, in and out", () => {
   const types: CreateInvitationInput["created"][] = [1484671788434, "1484671788434", null];
-  // @ts-expect-error: an Int64 is no boolean
+  // @ts-expect-error: an Int64 is not a boolean
   types.push(true);
   const shown: Pick<PropertiesFragment, "created" | "createdAt"> = { created: "1", createdAt: null };
-  // @ts-expect-error: in answers it is no number
+  // @ts-expect-error: in responses it is not a number
   shown.created = 1;
 });

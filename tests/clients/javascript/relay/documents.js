@@ -1,4 +1,4 @@
-// What relay-compiler compiles; the artifacts are what runs.
+// relay-compiler compiles these documents; the tests run its artifacts.
 import { graphql } from "relay-runtime";
 
 graphql`
