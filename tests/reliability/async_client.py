@@ -1,4 +1,4 @@
-"""An HTTP client for thousands of requests at once: keep-alive connections, and as many as it takes."""
+"""An HTTP client for thousands of concurrent requests, with as many keep-alive connections as needed."""
 
 import json
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from support.raw_http import Answer, AsyncConnection, request
 
 @dataclass(slots=True)
 class Client:
-    """Sends requests to a port of 127.0.0.1."""
+    """Send requests to a port on 127.0.0.1."""
 
     port: int
     _idle: list[AsyncConnection] = field(default_factory=list)
@@ -28,7 +28,7 @@ class Client:
         return await self._ask(request(body, f"Authorization: {TOKEN}".encode()))
 
     async def get(self, path: str, accept: str = "*/*") -> Answer:
-        """Get a path as a browser or a load balancer does."""
+        """Get a path, as a browser or a load balancer does."""
         return await self._ask(request(None, f"Accept: {accept}".encode(), method=b"GET", target=path.encode()))
 
     async def _ask(self, data: bytes) -> Answer:

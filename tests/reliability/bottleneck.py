@@ -1,4 +1,4 @@
-"""A REST API that does so much and no more, and counts what reached it."""
+"""A REST API with a fixed capacity that counts its requests."""
 
 import threading
 import time
@@ -10,16 +10,16 @@ WORKERS = 10
 
 
 class Bottleneck(InvitationsUpstream):
-    """Works on `WORKERS` requests at a time, each for `WORKERS / capacity` seconds; the others wait in its own line.
+    """Process `WORKERS` requests at a time, each for `WORKERS / capacity` seconds; the others wait in a queue.
 
-    As a real one does, it goes on with a request that nobody waits for any longer.
+    Like a real server, it continues with requests whose client has gone.
     """
 
     def __init__(self, capacity: float) -> None:
         self.times_sent: Counter[str] = Counter()
-        """By the id of a read, and by the `trackingId` of a create."""
+        """Keys are the ids of reads and the `trackingId`s of creates."""
         self.most_at_once = 0
-        """Requests that were there at the same time, those in its line included."""
+        """Maximum number of requests at the same time, including queued ones."""
         self._seconds = WORKERS / capacity
         self._workers = threading.Semaphore(WORKERS)
         self._lock = threading.Lock()

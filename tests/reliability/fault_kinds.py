@@ -1,4 +1,4 @@
-"""Every fault of an upstream, what the gateway must make of it, and where it is met."""
+"""Every upstream fault, where it can occur, and the response that the gateway must give."""
 
 import socket
 import ssl
@@ -14,13 +14,13 @@ from support.servers import refusing_url
 from support.upstream_faults import FAULTS, HANGING, LOST, NOT_HTTP, sending
 
 INVITATION = b'{"id": "1", "value": []}'
-"""And a page, at once."""
+"""Both an invitation and a page."""
 GOOD = answer(200, INVITATION)
 WORKING = sending(answer(200, INVITATION, b"Connection: close"))
-"""What an upstream does that works: it answers one request of a connection."""
+"""A working upstream: it answers one request per connection."""
 
 PATIENT, HASTY = 60.0, 1.0
-"""Seconds of the time limit: where nothing takes long, and where nothing comes."""
+"""Timeouts in seconds: for fast responses, and for responses that never come."""
 
 UNAVAILABLE, TIMEOUT = "UPSTREAM_UNAVAILABLE", "UPSTREAM_TIMEOUT"
 INVALID, ERROR = "UPSTREAM_INVALID_RESPONSE", "UPSTREAM_ERROR"
@@ -29,23 +29,23 @@ UNKNOWN, NOT_APPLIED, APPLIED = "UNKNOWN", "NOT_APPLIED", "APPLIED"
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What goes wrong, and what has to come of it."""
+    """A fault, and the result that it must have."""
 
     name: str
     script: Script
     code: str | None
     outcomes: tuple[str | None, ...]
-    """What a mutation may be told: two where nobody can say how far the request came."""
+    """The possible outcomes of a mutation: two if it is uncertain how far the request got."""
     mutations: int = 1
-    """Requests that reach the upstream whole when a mutation meets it; `reads` when a read does."""
+    """Number of complete requests that reach the upstream for a mutation; `reads` is the same for a read."""
     reads: int = 1
     in_handshake: bool = False
-    """Whether it takes the place of the TLS handshake."""
+    """Whether it replaces the TLS handshake."""
     while_idle: Callable[[UpstreamConnection], object] | None = None
-    """What becomes of a connection after its first answer, before `script` is met at another one."""
+    """Called with a connection after its first response; `script` then runs on another connection."""
 
     def expects(self, operation: Operation, code: object, outcome: object, sent: int) -> bool:
-        """Say whether it was answered as it has to be."""
+        """Return whether the gateway's response is right."""
         if operation.is_mutation:
             return code == self.code and outcome in self.outcomes and sent == self.mutations
         return code == self.code and outcome is None and sent == self.reads
@@ -53,32 +53,32 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What a gateway is put in front of, and the faults that it meets there, one after the other."""
+    """The upstream of one gateway, and the faults that it causes, one after another."""
 
     name: str
     url: str
     limit: float
-    """Seconds that the REST work of a field may take."""
+    """The gateway's upstream timeout in seconds."""
     faults: list[Fault]
     upstream: ScriptedUpstream | None = None
-    """None where no connection is ever made."""
+    """None if no connection is ever made."""
     tls: ssl.SSLContext | None = None
     variables: dict[str, str] = field(default_factory=dict)
 
 
 def lost() -> list[Fault]:
-    """Return those after which nobody knows whether the request was processed: reads are tried again."""
+    """Return the faults after which it is unknown whether the request was processed: reads are retried."""
     return [Fault(name, script, UNAVAILABLE, (UNKNOWN,), reads=3) for name, script in LOST.items()]
 
 
 def unread() -> list[Fault]:
-    """Return those that end a connection before the request is read."""
+    """Return the faults that end a connection before the request is read."""
     names = "closes without reading", "resets without reading"
     return [Fault(name, FAULTS[name], UNAVAILABLE, (UNKNOWN, NOT_APPLIED), mutations=0, reads=0) for name in names]
 
 
 def unusable() -> list[Fault]:
-    """Return the answers that are no HTTP, and the successes that are no invitation."""
+    """Return the responses that are not HTTP, and the successes without a valid invitation."""
     close = b"Connection: close"
     answers = {
         "HTML with a 200": answer(200, b"<html></html>", close, content_type=b"text/html"),
@@ -95,7 +95,7 @@ def unusable() -> list[Fault]:
 
 
 def refusals(other_url: str) -> list[Fault]:
-    """Return the answers of something in between: a proxy's page, and redirects to another host."""
+    """Return the responses of an intermediary: a proxy's page, and redirects to another host."""
     page = answer(502, b"<html></html>", b"Connection: close", b"Retry-After: 0", content_type=b"text/html")
     location = b"Location: " + other_url.encode() + b"/v1.0/linkedIn/invitations"
     return [
@@ -110,7 +110,7 @@ def refusals(other_url: str) -> list[Fault]:
 
 
 def idle() -> list[Fault]:
-    """Return the ends of a connection that nobody uses: the next request must not notice."""
+    """Return the ways in which an idle connection can end: the next request must not be affected."""
     ends: dict[str, Callable[[UpstreamConnection], object]] = {
         "is closed while idle": UpstreamConnection.close,
         "is reset while idle": UpstreamConnection.reset,
@@ -121,7 +121,7 @@ def idle() -> list[Fault]:
 
 
 def hanging() -> list[Fault]:
-    """Return those whose answer does not come in time."""
+    """Return the faults whose response does not arrive in time."""
     never = {"never reads": 0}
     scripts = {**HANGING, "drips": FAULTS["drips"]}
     return [
@@ -131,7 +131,7 @@ def hanging() -> list[Fault]:
 
 
 def handshakes(*others: ssl.SSLContext) -> list[Fault]:
-    """Return what goes wrong before TLS is there, with these certificates among it: nothing was sent then."""
+    """Return the faults during the TLS handshake, some with these certificates: nothing has been sent."""
 
     def with_certificate(context: ssl.SSLContext) -> Script:
         return lambda connection: connection.start_tls(context)
@@ -155,7 +155,7 @@ def _unsent(name: str, code: str, script: Script = WORKING) -> Fault:
 
 @contextmanager
 def lanes(folder: Path, other: ScriptedUpstream) -> Iterator[list[Lane]]:
-    """Start the upstreams; redirects lead to the other one. Certificates are made in the folder."""
+    """Start the upstreams. Redirects lead to the other one; certificates are created in the folder."""
     tls, trusted = _certificate(folder / "trusted", "IP:127.0.0.1")
     stranger, _ = _certificate(folder / "stranger", "IP:127.0.0.1")
     misnamed, also_trusted = _certificate(folder / "misnamed", "DNS:api.test")

@@ -1,11 +1,11 @@
-"""Faults of the upstream, in a row, and what the gateway makes of each.
+"""Send requests into upstream faults, one after another, and check how the gateway handles each.
 
     python -m reliability.faults [--requests 1000]
 
-Each request meets one fault: at a connection that was just made or at one that was used before, over TCP and over TLS.
-Its answer must have the right code and, for a mutation, the right outcome; the upstream counts what reached it. After
-each fault the next mutation must succeed, with one request. At the end nothing may be left of all of them. Exits with 1
-when anything of that was not so.
+Each request meets one fault, on a new or a used connection, over TCP and over TLS. The response must have the right
+code and, for a mutation, the right outcome; the upstream counts the requests. After each fault the next mutation must
+succeed with a single request. At the end no sockets, tasks or pool slots may be left over. Exits with status 1 if any
+of this fails.
 """
 
 import argparse
@@ -38,41 +38,41 @@ PASSES = [
     (UPDATE, False),
     (LIST, True),
 ]
-"""How each lane meets its faults, pass after pass: with which operation, and whether at a used connection."""
+"""The passes through a lane's faults: the operation, and whether the connection has been used before."""
 MEMORY_GROWTH = 10.0
-"""MB that a gateway may have more at the end than after the first half: what an allocator keeps comes and goes."""
+"""MB that a gateway may grow by in the second half: an allocator's reserves vary."""
 
 
 @dataclass(slots=True)
 class Figures:
-    """What came of it."""
+    """The results."""
 
     requests: int = 0
     mutations: int = 0
     faults: set[str] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
-    """Promises that were broken, each in a line."""
+    """Broken promises, one per line."""
     sent_twice: int = 0
     slowest: float = 0.0
-    """The longest time to an answer, as a share of the time limit."""
+    """The longest response time, as a share of the timeout."""
     sockets: int = 0
     tasks: int = 0
     slots: int = 0
     growth: float = 0.0
-    """MB in the second half, of the gateway that grew most."""
+    """Growth in the second half, in MB, of the gateway that grew most."""
 
     def __str__(self) -> str:
         return (
             f"{self.requests} faults of {len(self.faults)} kinds, {self.mutations} of them met by mutations: "
             f"{self.sent_twice} mutations sent twice, {len(self.wrong)} promises broken; "
-            f"slowest answer after {self.slowest:.2f} of the time limit; "
-            f"left behind: {self.sockets} sockets, {self.tasks} tasks, {self.slots} slots of the pool, "
+            f"slowest response after {self.slowest:.2f} of the timeout; "
+            f"left behind: {self.sockets} sockets, {self.tasks} tasks, {self.slots} pool slots, "
             f"{max(self.growth, 0):.1f} MB in the second half"
         )
 
 
 def run(requests: int) -> Figures:
-    """Send about so many requests into faults, the lanes side by side."""
+    """Send about this many requests into faults, in all lanes concurrently."""
     figures = Figures()
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gateway-faults-")))
@@ -94,13 +94,13 @@ def run(requests: int) -> Figures:
 
 @dataclass(frozen=True, slots=True)
 class Drive:
-    """Sends requests into the faults of one lane."""
+    """Send requests into the faults of one lane."""
 
     lane: Lane
     figures: Figures
 
     def run(self, requests: int) -> None:
-        """Start a gateway, send so many requests, and see what is left of them."""
+        """Start a gateway, send this many requests, and check what they leave behind."""
         lane = self.lane
         try:
             with (
@@ -108,12 +108,12 @@ class Drive:
                 httpx.Client(base_url=gateway.url, timeout=LIMIT, trust_env=False) as client,
             ):
                 self._run(requests, gateway, client)
-        except Exception as error:  # noqa: BLE001 (a thread's would be lost: it is told with the others)
+        except Exception as error:  # noqa: BLE001  (reported at the end; a thread's exception would be lost)
             self.figures.wrong.append(f"{lane.name}: {error!r}")
 
     def _run(self, requests: int, gateway: Watched, client: httpx.Client) -> None:
         figures = self.figures
-        client.get("/healthz")  # the client's own connection is there before as well
+        client.get("/healthz")  # opens the client's connection, so that it is counted before and after
         self._next_succeeds(client)
         before, half = _settled(gateway), gateway.resident()
         meetings = ((fault, *how) for how in itertools.cycle(PASSES) for fault in self.lane.faults)
@@ -129,7 +129,7 @@ class Drive:
 
     def _meet(self, client: httpx.Client, fault: Fault, operation: Operation, *, used: bool) -> None:
         figures, lane = self.figures, self.lane
-        where = f"{lane.name}: {fault.name}, {operation}{', at a used connection' if used else ''}"
+        where = f"{lane.name}: {fault.name}, {operation}{', on a used connection' if used else ''}"
         self._prepare(client, fault, used=used)
         started = time.monotonic()
         status, content = _ask(client, operation)
@@ -149,7 +149,7 @@ class Drive:
             figures.wrong.append(f"{where}: the next mutation did not succeed")
 
     def _prepare(self, client: httpx.Client, fault: Fault, *, used: bool) -> None:
-        """Let the upstream be at fault, from now on or after one good answer."""
+        """Make the upstream faulty, from now on or after one good response."""
         lane, upstream = self.lane, self.lane.upstream
         if upstream is None:
             return
@@ -177,7 +177,7 @@ class Drive:
         upstream.requests.clear()
 
     def _next_succeeds(self, client: httpx.Client) -> bool:
-        """Let the upstream work again, and say whether a mutation succeeds with one request."""
+        """Make the upstream work again, and return whether a mutation succeeds with a single request."""
         upstream, tls = self.lane.upstream, self.lane.tls
         if upstream is None:
             return True
@@ -194,7 +194,7 @@ class Drive:
 
 
 def _settled(gateway: Watched) -> Alive:
-    """Return what is alive when nothing is under way and no idle connection is kept any longer."""
+    """Return what is alive once no request is in flight and idle connections are closed."""
     with contextlib.suppress(TimeoutError):
         wait_until(lambda: gateway.alive().pooled == 0, "idle connections are closed")
     return gateway.alive()
@@ -206,8 +206,8 @@ def _ask(client: httpx.Client, operation: Operation) -> tuple[int, dict[str, Any
 
 
 def main() -> int:
-    """Print the figures, and give the exit status."""
-    parser = argparse.ArgumentParser(description="Meet the upstream's faults, and count what becomes of them.")
+    """Print the figures, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Send requests into upstream faults, and check the results.")
     parser.add_argument("--requests", type=int, default=1000, help="default: 1000")
     figures = run(parser.parse_args().requests)
     for line in figures.wrong:

@@ -1,10 +1,11 @@
-"""Throw generated cases at a running gateway from both sides, and look for what must not happen.
+"""Send generated cases to a running gateway from both sides, and check what must never happen.
 
     python -m reliability.fuzz [CASES]
 
-CASES (100,000 unless said) are shared by five kinds: bytes that may be HTTP, whole HTTP requests, GraphQL requests,
-values that go on into REST requests, and answers of the REST API. In none of them may an answer be missing, be a 500 or
-tell of our insides; the log have a bug or a traceback in it; a mutation be sent twice; an answer reach another request.
+The kinds of case share CASES (default: 100,000): bytes that may be HTTP, complete HTTP requests, GraphQL requests (with
+and without introspection), values that become part of REST requests, and responses of the REST API. In no case may a
+response be missing, be a 500 or reveal internals; the log contain a bug or a traceback; a mutation be sent twice; or a
+response reach another request.
 """
 
 import json
@@ -37,9 +38,9 @@ from gateway.invitations.client import MAX_EMPTY_PAGES
 from gateway.invitations.retries import MAX_TRIES
 
 BATCH = 20
-"""Cases that are drawn and sent together."""
+"""Number of cases that are drawn and sent together."""
 RUNS = 3
-"""Of each GraphQL request: the engine treats the first, the second and later ones differently."""
+"""Runs of each GraphQL request: the engine treats the first, the second and later ones differently."""
 INSIDES = re.compile(rb"Traceback|\.py\b|site-packages|set_int_max|object at 0x|msgspec|graphql\.|" + LEAK.encode())
 TARGET = re.compile(re.escape(COLLECTION) + r"(/[A-Za-z0-9\-._~%]+)?(\?[!-~]+)?")
 HEADERS = {
@@ -50,12 +51,12 @@ TYPES = {name for name in CORE.type_map if not name.startswith("__")} - {"Boolea
 MEMBERS = {name for type_ in CORE.type_map.values() for name in getattr(type_, "fields", {}) if type_.name in TYPES}
 
 Seen = Iterable[str]
-"""What became of the cases, to be counted: a run in which all are refused for one reason finds nothing."""
+"""The results, to be counted: a run in which all cases are refused for one reason finds nothing."""
 Check = Callable[[Wire, Sequence[Any]], Seen]
 
 
 def check_raw(wire: Wire, cases: Sequence[bytes]) -> Seen:
-    """Whatever bytes come, no 500 goes back, and the end of the connection comes."""
+    """Assert that any bytes cause no 500 and that the connection ends."""
     for case, came in zip(cases, wire.throw(cases), strict=True):
         statuses = re.findall(rb"HTTP/1\.[01] (\d{3})", came)
         assert max(statuses, default=b"") < b"500", (case, came)
@@ -65,7 +66,7 @@ def check_raw(wire: Wire, cases: Sequence[bytes]) -> Seen:
 
 
 def check_http(wire: Wire, cases: Sequence[HTTPRequest]) -> Seen:
-    """Read the one answer that a whole HTTP request has."""
+    """Assert that a complete HTTP request gets exactly one response."""
     for case, answer in zip(cases, wire.exchange(list(map(bytes, cases)), fresh=True), strict=True):
         _look_at(case, answer)
         if case.path == "/graphql" and (answer.header("content-type") or "").startswith("application/"):
@@ -74,7 +75,7 @@ def check_http(wire: Wire, cases: Sequence[HTTPRequest]) -> Seen:
 
 
 def check_graphql(wire: Wire, cases: Sequence[GraphQL]) -> Seen:
-    """Whatever the document and the variables are, they are run or refused with a code."""
+    """Assert that any document and variables are run, or refused with a code."""
     requests = [post(case.body(), b"Authorization: Bearer fuzz") for case in cases]
     for run in range(RUNS):
         for case, answer in zip(cases, wire.exchange(requests), strict=True):
@@ -83,7 +84,7 @@ def check_graphql(wire: Wire, cases: Sequence[GraphQL]) -> Seen:
 
 
 def check_hidden(wire: Wire, cases: Sequence[GraphQL]) -> Seen:
-    """Without introspection, no message has a name of the schema in it that the client did not send."""
+    """Assert that without introspection, no message has a name of the schema that the client did not send."""
     requests = [post(case.body(), b"Authorization: Bearer fuzz") for case in cases]
     for _ in range(RUNS):
         for case, answer in zip(cases, wire.exchange(requests), strict=True):
@@ -98,7 +99,7 @@ def check_hidden(wire: Wire, cases: Sequence[GraphQL]) -> Seen:
 
 
 def check_values(wire: Wire, cases: Sequence[GraphQL]) -> Seen:
-    """Whatever ids, cursors and texts say, they make REST requests of the collection alone, and well-formed ones."""
+    """Assert that any ids, cursors and texts cause only well-formed REST requests to the collection."""
     wire.upstream.forget()
     for case, answer in zip(cases, _answers(wire, cases), strict=True):
         _look_at(case, answer)
@@ -110,7 +111,7 @@ def check_values(wire: Wire, cases: Sequence[GraphQL]) -> Seen:
 
 
 def check_upstream(wire: Wire, cases: Sequence[tuple[GraphQL, Reply]]) -> Seen:
-    """Whatever the REST API answers, the client has an error with a code, and no mutation is sent twice."""
+    """Assert that any REST response becomes data or an error with a code, and that no mutation is sent twice."""
     wire.upstream.forget()
     wire.upstream.replies = {_token(number): reply for number, (_, reply) in enumerate(cases)}
     answers = _answers(wire, [operation for operation, _ in cases])
@@ -131,9 +132,9 @@ def check_upstream(wire: Wire, cases: Sequence[tuple[GraphQL, Reply]]) -> Seen:
 
 
 def _check_leftovers(wire: Wire, cases: Sequence[object]) -> Seen:
-    """Read again on the same connections, each time something else: nothing of the answers before may turn up.
+    """Read different ids on the same connections: nothing of earlier responses may appear.
 
-    That some of these reads fail is as it should be: the upstream may have closed a connection that it had answered on.
+    Some of these reads may fail: the upstream may have closed a connection after its response.
     """
     wire.upstream.forget()
     wire.upstream.replies = {_token(number): _named(f"again-{number}") for number in range(len(cases))}
@@ -158,7 +159,7 @@ def _token(number: int) -> str:
 
 
 def _answers(wire: Wire, cases: Sequence[GraphQL]) -> list[Answer]:
-    """Send each with a token of its own, by which the upstream tells them apart."""
+    """Send each request with its own token, by which the upstream tells them apart."""
     tokens = (b"Authorization: " + _token(number).encode() for number in range(len(cases)))
     return wire.exchange([post(case.body(), token) for case, token in zip(cases, tokens, strict=True)])
 
@@ -207,7 +208,7 @@ KINDS: dict[str, tuple[st.SearchStrategy[Any], Check]] = {
 
 
 def fuzz(kind: str, cases: int, *, derandomize: bool) -> Counter[str]:
-    """Run so many cases of one kind; count them, and what became of them."""
+    """Run this many cases of one kind; return how many there were and their results."""
     strategy, check = KINDS[kind]
     counted: Counter[str] = Counter()
     with wire(INTROSPECTION=str(kind != "hidden")) as gateway:

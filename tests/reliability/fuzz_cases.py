@@ -1,4 +1,4 @@
-"""Strategies for all that can reach the gateway from outside."""
+"""Strategies for everything that can reach the gateway from outside."""
 
 import json
 import string
@@ -18,7 +18,7 @@ from gateway.schema import create_schema
 SCHEMA = create_schema()
 CORE = core_schema(SCHEMA)
 
-# What comes from anywhere
+# Arbitrary values
 
 anything = st.text(st.characters(codec=None, categories=None), max_size=20)  # lone surrogates included
 words = st.text(string.ascii_letters + string.digits + "-._~:/?#[]@!$&'()*+,;=% \t\"\\\r\n\0é\u2028", max_size=30)
@@ -42,7 +42,7 @@ values = st.recursive(
 
 
 def edited(data: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
-    """Drop and insert bytes here and there."""
+    """Delete and insert some bytes."""
     for where, dropped, inserted in edits:
         at = where % (len(data) + 1)
         data = data[:at] + inserted + data[at + dropped :]
@@ -50,7 +50,7 @@ def edited(data: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
 
 
 def some_edits(pieces: list[bytes]) -> st.SearchStrategy[list[tuple[int, int, bytes]]]:
-    """Make edits that insert one of these pieces, or any few bytes."""
+    """Return a strategy for edits that insert one of these pieces, or a few arbitrary bytes."""
     inserted = st.one_of(st.sampled_from([b"", *pieces]), st.binary(max_size=4))
     return st.lists(st.tuples(st.integers(0, 2000), st.sampled_from([0, 0, 1, 2, 9, 60]), inserted), max_size=3)
 
@@ -97,7 +97,7 @@ class GraphQL:
     extensions: object = None
 
     def body(self) -> dict[str, object]:
-        """Give what is to be sent as JSON."""
+        """Return what to send as JSON."""
         parts = {"query": self.query, "variables": self.variables, "operationName": self.name}
         return {**parts, **({} if self.extensions is None else {"extensions": self.extensions})}
 
@@ -113,7 +113,7 @@ documents = st.one_of(
 
 
 def _generated(random: Random, misspelt: int) -> GraphQL:
-    """Make a document that is valid, or nearly so."""
+    """Return a valid or nearly valid document."""
     case = Generator(CORE, random, wrong=0.5).case()
     text = case.text
     if misspelt < len(text):
@@ -133,7 +133,7 @@ graphql_requests = st.one_of(
 )
 
 
-# Ids, cursors, inputs: values that go on into REST requests
+# Ids, cursors, inputs: values that become part of REST requests
 
 cursor_queries = st.one_of(
     st.builds("$top={}&$skiptoken={}".format, st.integers(-1, 200), words),
@@ -224,7 +224,7 @@ queries = st.one_of(
 
 @dataclass(frozen=True, slots=True)
 class HTTPRequest:
-    """A request that is framed as it says."""
+    """A correctly framed request."""
 
     method: str
     path: str
@@ -295,10 +295,10 @@ raw_requests = st.one_of(
 )
 
 
-# Answers of the REST API
+# Responses of the REST API
 
 LEAK = "leaked-by-the-upstream"
-"""Stands in what the upstream says and clients must not see."""
+"""Marks what clients must not see of the upstream's responses."""
 _INVITATION: dict[str, Any] = {"id": "1", "created": 1, "message": {"invitationMessage": {"body": LEAK}}}
 _GRAPH_ERROR = {"error": {"code": "Plain", "message": LEAK, "innerError": {"request-id": "r-1", "date": LEAK}}}
 _LINK = f"http://127.0.0.1:1{COLLECTION}?$skiptoken=2"

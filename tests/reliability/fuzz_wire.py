@@ -1,4 +1,4 @@
-"""Both ends of the gateway as bytes on sockets: clients that send anything, and an upstream that answers anything."""
+"""Both sides of the gateway as bytes on sockets: clients that send anything, and an upstream that returns anything."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from support.raw_http import Answer, AsyncConnection, request
 from support.waiting import LIMIT
 
 PATIENCE = 0.02
-"""Seconds that a client which may have sent half a request waits for the first byte before it hangs up."""
+"""Seconds to wait for a first byte before disconnecting: the client may have sent only half a request."""
 COLLECTION = "/v1.0/linkedIn/invitations"
 UPSTREAM_TIMEOUT = "0.2"
 
@@ -23,7 +23,7 @@ Then = Literal["keep", "close", "reset", "hang"]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the upstream answers, and what it does with the connection then."""
+    """What the upstream sends, and what it then does with the connection."""
 
     data: bytes
     then: Then = "keep"
@@ -31,7 +31,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request of the gateway, as the upstream read it."""
+    """A request from the gateway, as the upstream read it."""
 
     method: str
     target: str
@@ -41,14 +41,14 @@ class Call:
 
 @dataclass(slots=True)
 class Upstream:
-    """Answers each request by its bearer token, and keeps what it was asked."""
+    """Answer each request by its bearer token, and record the requests."""
 
     replies: dict[str, Reply] = field(default_factory=dict)
     calls: dict[str, list[Call]] = field(default_factory=lambda: defaultdict(list))
     malformed: list[bytes] = field(default_factory=list)
 
     def forget(self) -> None:
-        """Begin anew."""
+        """Discard all replies and recorded requests."""
         self.replies.clear()
         self.calls.clear()
 
@@ -59,7 +59,7 @@ class Upstream:
                 reply = self._answer(await reader.readuntil(b"\r\n\r\n"), reader)
                 await self._send(await reply, reader, writer)
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
-            pass  # the gateway hung up, the reply says so, or all is over
+            pass  # the gateway disconnected, the reply says so, or the run has ended
         finally:
             writer.close()
 
@@ -80,7 +80,7 @@ class Upstream:
         writer.write(reply.data)
         await writer.drain()
         if reply.then == "hang":
-            await reader.read(1)  # until the gateway gives up, or asks for something else
+            await reader.read(1)  # until the gateway disconnects, or sends another request
         if reply.then == "reset":
             writer.transport.abort()
         if reply.then != "keep":
@@ -88,7 +88,7 @@ class Upstream:
 
 
 def good_reply(method: str, target: str, id: str = "1") -> Reply:
-    """Answer as the REST API does."""
+    """Return the REST API's response."""
     invitation = {"id": id, "created": 1484671714434, "inviter": "urn:li:person:1", "message": None}
     content: object = invitation
     if method == "GET" and target.partition("?")[0] == COLLECTION:
@@ -101,7 +101,7 @@ def good_reply(method: str, target: str, id: str = "1") -> Reply:
 
 
 class Wire:
-    """A gateway process between clients and an upstream of this process, which live while something is exchanged."""
+    """A gateway process between clients and an upstream in this process, which run only during an exchange."""
 
     def __init__(self, runner: asyncio.Runner, upstream: Upstream, gateway: GatewayProcess) -> None:
         self.upstream = upstream
@@ -110,7 +110,7 @@ class Wire:
         self._idle: list[AsyncConnection] = []
 
     def exchange(self, requests: Sequence[bytes], *, fresh: bool = False) -> list[Answer]:
-        """Send whole requests side by side, and read the one answer that each must have."""
+        """Send complete requests concurrently, and return the only response to each."""
 
         async def all_of_them() -> list[Answer]:
             return await asyncio.gather(*(self._exchange(request, fresh=fresh) for request in requests))
@@ -118,7 +118,7 @@ class Wire:
         return self._runner.run(all_of_them())
 
     def throw(self, many: Sequence[bytes]) -> list[bytes]:
-        """Send bytes side by side, hang up, and give all that came back, up to the connection's end."""
+        """Send bytes concurrently, shut down, and return everything received until the connection ends."""
 
         async def all_of_them() -> list[bytes]:
             return await asyncio.gather(*map(self._throw, many))
@@ -126,7 +126,7 @@ class Wire:
         return self._runner.run(all_of_them())
 
     def assert_alive(self) -> None:
-        """Assert that the gateway still answers."""
+        """Assert that the gateway still responds."""
         (answer,) = self.exchange([post({"query": "{ __typename }"})])
         assert answer.json() == {"data": {"__typename": "Query"}}
 
@@ -156,7 +156,7 @@ class Wire:
                 while part := await connection.read():
                     came += part
             except OSError:
-                pass  # it need not read what it refuses
+                pass  # it may close before reading everything that it refuses
             finally:
                 await connection.close()
         return came
@@ -172,7 +172,7 @@ class Wire:
 
 @contextmanager
 def wire(**settings: str) -> Iterator[Wire]:
-    """Run `serve` in front of an upstream of this process."""
+    """Run `serve` in front of an upstream in this process."""
     upstream = Upstream()
     settings = {"UPSTREAM_TIMEOUT": UPSTREAM_TIMEOUT, **settings}
     with asyncio.Runner() as runner:
@@ -190,14 +190,14 @@ def wire(**settings: str) -> Iterator[Wire]:
 
 
 def post(content: object, *headers: bytes) -> bytes:
-    """Return the bytes of a GraphQL request; what is no JSON in it stands as Python would write it."""
+    """Return the bytes of a GraphQL request. Values that JSON lacks are written as Python writes them."""
     return request(json.dumps(content).encode("utf-8"), *headers)
 
 
 def bad_lines(log: str) -> list[str]:
-    """Give the lines of a log that tell of a bug."""
+    """Return the lines of a log that report a bug."""
     bug = re.compile(
         r"bug=|Traceback| ERROR | CRITICAL |status=5(?!03)|INTERNAL_SERVER_ERROR|never retrieved|Exception"
     )
-    # Those of `gateway.rest` tell of the REST API's failures.
+    # Lines of `gateway.rest` report failures of the REST API.
     return [line for line in log.splitlines() if bug.search(line) and " gateway.rest " not in line]

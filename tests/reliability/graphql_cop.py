@@ -1,8 +1,8 @@
-"""Ask a gateway what the scanner "GraphQL Cop" asks (its list of detections; what PyPI has by that name is empty).
+"""Run the checks of the scanner "GraphQL Cop" against a gateway (written from its list; the PyPI package is empty).
 
     python -m reliability.graphql_cop [URL]
 
-Without a URL it runs a gateway of its own. Prints each check, whether it found something, and why that is so.
+Without a URL, runs a gateway of its own. Prints each check, whether it found something, and the reason.
 """
 
 import sys
@@ -19,30 +19,30 @@ FRAGMENTS = "{ __schema { ...A } } fragment A on __Schema { __typename ...B } fr
 
 
 class Target:
-    """An endpoint, and ways to ask it."""
+    """An endpoint, and ways to query it."""
 
     def __init__(self, client: httpx.Client, url: str) -> None:
         self._client = client
         self._url = url
 
     def post(self, content: object) -> Any:
-        """Send JSON, and give the answer's content."""
+        """Send JSON, and return the response's content."""
         return self._client.post(self._url, json=content).json()
 
     def runs(self, query: str) -> bool:
-        """Say whether a query is run without an error."""
+        """Return whether a query runs without an error."""
         return self._ran(self.post({"query": query}))
 
     def form(self, query: str) -> bool:
-        """Say whether a query is run that comes from an HTML form."""
+        """Return whether a query from an HTML form runs."""
         return self._ran(self._client.post(self._url, data={"query": query}).json())
 
     def get(self, query: str) -> bool:
-        """Say whether a query is run that stands in the URL."""
+        """Return whether a query in the URL runs."""
         return self._ran(self._client.get(self._url, params={"query": query}).json())
 
     def page(self) -> str:
-        """Give what a browser is shown."""
+        """Return what a browser would show."""
         return self._client.get(self._url, headers={"Accept": "text/html"}).text.lower()
 
     @staticmethod
@@ -52,7 +52,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What is looked for, and for what is found by design: why."""
+    """A check, and the reason if a finding is by design."""
 
     name: str
     found: Callable[[Target], bool]
@@ -63,22 +63,22 @@ CHECKS = (
     Check(
         "introspection",
         lambda it: it.runs("{ __schema { types { name } } }"),
-        "the API is public, and its tools need it; GATEWAY_INTROSPECTION=false turns it off",
+        "the API is public, and tools need it; GATEWAY_INTROSPECTION=false turns it off",
     ),
     Check(
         "GraphiQL",
         lambda it: "graphiql" in it.page(),
-        "people need it, and it holds no secret; GATEWAY_PLAYGROUND=false turns it off",
+        "users need it, and it has no secrets; GATEWAY_PLAYGROUND=false turns it off",
     ),
     Check(
         "field suggestions",
         lambda it: "Did you mean" in str(it.post({"query": "{ __schema { directive } }"})),
-        "they tell what introspection tells; GATEWAY_INTROSPECTION=false turns them off as well",
+        "introspection shows the same; GATEWAY_INTROSPECTION=false also turns them off",
     ),
     Check(
         "queries by GET",
         lambda it: it.get("{ __typename }"),
-        "GraphQL over HTTP has them, and a read that needs a bearer token in a header cannot be forged across sites",
+        "GraphQL over HTTP allows them, and other sites cannot forge a read that needs a bearer token in a header",
     ),
     Check("mutations by GET", lambda it: it.get("mutation { __typename }")),
     Check("queries from an HTML form", lambda it: it.form("{ __typename }")),
@@ -88,23 +88,21 @@ CHECKS = (
     Check("one field 500 times", lambda it: it.runs("{ " + "__typename " * 500 + "}")),
     Check("10 directives", lambda it: len(it.post({"query": "{ __typename " + "@aa" * 10 + "}"})["errors"]) == 10),
     Check("100 directives", lambda it: it.runs("{ __typename " + "@include(if: true) " * 100 + "}")),
-    Check("introspection in circles", lambda it: it.runs(CIRCLE)),
-    Check("fragments in circles", lambda it: it.runs(FRAGMENTS)),
+    Check("circular introspection", lambda it: it.runs(CIRCLE)),
+    Check("circular fragments", lambda it: it.runs(FRAGMENTS)),
     Check("tracing", lambda it: "tracing" in str(it.post({"query": "{ __typename }"})).lower()),
-    Check(
-        "errors that nobody handled", lambda it: "exception" in str(it.post({"query": "qwerty cop { abc }"})).lower()
-    ),
+    Check("unhandled errors", lambda it: "exception" in str(it.post({"query": "qwerty cop { abc }"})).lower()),
 )
 
 
 def findings(url: str) -> dict[str, bool]:
-    """Run all checks."""
+    """Run all checks, and return whether each found something."""
     with httpx.Client(timeout=LIMIT, trust_env=False, headers={"Authorization": "Bearer token-of-the-test"}) as client:
         return {check.name: check.found(Target(client, url)) for check in CHECKS}
 
 
 def main() -> int:
-    """Print what is found; the exit status tells whether something is that should not be."""
+    """Print the findings; return 1 if any of them is not by design."""
     if len(sys.argv) > 1:
         found = findings(sys.argv[1])
     else:

@@ -1,10 +1,10 @@
-"""Send a running gateway what would cost it dearly, and see what it costs.
+"""Send requests to a running gateway that are meant to be expensive, and measure their cost.
 
     python -m reliability.hostile [DOCUMENTS]
 
-Prints for each hostile request what it was answered with and how long that took, what memory two thousand large ones
-that are refused leave behind, then floods the gateway with as many
-different documents as are said (100,000) and prints what memory its process holds before, on the way and afterwards.
+Prints the response to each hostile request and the time it took, and the memory that two thousand large, refused
+requests leave behind. Then floods the gateway with DOCUMENTS different documents (default: 100,000), and prints the
+memory of its process before, during and after that.
 """
 
 import json
@@ -26,29 +26,29 @@ INVITATION = {"inviter": "a", "invitee": "b", "message": {}}
 
 @dataclass(frozen=True, slots=True)
 class Hostile:
-    """A GraphQL request that is refused, and what the refusal names."""
+    """A GraphQL request that must be refused, and the limit that the error names."""
 
     query: str
     names: str
-    """A pattern of its message: which limit, and its value."""
+    """A pattern for the message: the limit and its value."""
     variables: object = None
     status: int = 400
 
     def request(self) -> bytes:
-        """Give its bytes."""
+        """Return its bytes."""
         body = json.dumps({"query": self.query, "variables": self.variables}).encode()
         return request(body, ACCEPT, AUTHORIZATION)
 
 
 def fragment_bomb(levels: int, *, backwards: bool = False) -> str:
-    """Make a document of 2^levels fields."""
+    """Return a document with 2^levels fields."""
     fragments = [f"fragment F{n} on InvitationV2 {{ ...F{n + 1} ...F{n + 1} }}" for n in range(levels)]
     fragments.append(f"fragment F{levels} on InvitationV2 {{ id }}")
     return '{ invitation(id: "1") { ...F0 } } ' + " ".join(reversed(fragments) if backwards else fragments)
 
 
 def nested(levels: int) -> object:
-    """Make a value of objects in each other."""
+    """Return a value with nested objects."""
     value: object = "x"
     for _ in range(levels):
         value = {"message": value}
@@ -60,7 +60,7 @@ TOO_DEEP = r"nested too deeply: at most 20 levels"
 HOSTILE: dict[str, Hostile] = {
     "fragments, 2^30 fields": Hostile(fragment_bomb(30), "fields, with its fragments expanded: at most 500"),
     "the same backwards": Hostile(fragment_bomb(30, backwards=True), "fragments expanded: at most 500"),
-    "fragments in a circle": Hostile(
+    "circular fragments": Hostile(
         "{ invitation(id: 1) { ...A } } fragment A on InvitationV2 { ...B } fragment B on InvitationV2 { ...A }",
         "Cannot spread fragment 'A' within itself",
     ),
@@ -147,7 +147,7 @@ DEEP: dict[str, str] = {
 
 
 def deep(form: str, levels: int) -> str:
-    """Fill a form with so many lists or objects in each other."""
+    """Fill a template with this many nested lists or objects."""
     return form.format("[" * levels, "]" * levels, "{a:" * levels, "}" * levels)
 
 
@@ -158,7 +158,7 @@ class Client:
         self._connection = connection
 
     def ask(self, data: bytes) -> Answer:
-        """Send a request's bytes, and read the answer."""
+        """Send a request's bytes, and return the response."""
         return self._connection.ask(data)
 
     def run(self, query: str, variables: object = None) -> Answer:
@@ -174,7 +174,7 @@ def client(gateway: GatewayProcess) -> Iterator[Client]:
 
 
 def document(number: int, fields: int = 1) -> str:
-    """Make a document like no other, of four kinds: two are run, one lacks its variable, one is refused."""
+    """Return a unique document of one of four kinds: two run, one lacks its variable, one is refused."""
     return (
         f"{{ a{number}: __typename }}",
         f"query A{number}($v: ID!) {{ invitation(id: $v) {{ {'id ' * fields} }} }}",
@@ -184,14 +184,14 @@ def document(number: int, fields: int = 1) -> str:
 
 
 def flood(client: Client, documents: int, *, fields: int = 1, start: int = 0) -> None:
-    """Send so many different documents; each second one twice, as if it were in use."""
+    """Send this many different documents, every second one twice as if it were in use."""
     for number in range(start, start + documents):
         for _ in range(1 + number % 2):
             assert client.run(document(number, fields)).status in {200, 400}
 
 
 def refused_flood(number: int) -> Iterator[bytes]:
-    """Make so many requests of each of four kinds that are refused: each is large in another way, and all differ."""
+    """Yield this many requests of each of four kinds, all different and refused, each large in its own way."""
     for query, name in (
         ("{ noN } #" + "x" * 49_000, None),
         ("{ " + "no " * 480 + "} # N", None),
@@ -216,8 +216,8 @@ def main() -> None:
         before = gateway.resident()
         for data in refused_flood(500):
             asking.ask(data)
-        print(f"2,000 large requests that are refused leave {gateway.resident() - before:.0f} MB", flush=True)
-        print(f"memory at the beginning of the flood: {gateway.resident():.0f} MB", flush=True)
+        print(f"2,000 large, refused requests leave {gateway.resident() - before:.0f} MB", flush=True)
+        print(f"memory before the flood: {gateway.resident():.0f} MB", flush=True)
         for part in range(5):
             flood(asking, documents // 5, start=part * (documents // 5))
             print(

@@ -1,9 +1,9 @@
-"""Kill workers with SIGKILL under load, and count whose requests fail.
+"""Kill workers with SIGKILL under load, and check which requests fail.
 
     python -m reliability.killed_worker [--kills 20] [--clients 16]
 
-Each time it is the worker with the most connections, so that each replacement has to prove itself. Exits with 1 when a
-request failed on a connection of another worker, a worker was not replaced, or a mutation was lost or doubled.
+Kills the worker with the most connections each time, so that every replacement must prove itself. Exits with status 1
+if a request failed on a connection of another worker, a worker was not replaced, or a mutation was lost or doubled.
 """
 
 import argparse
@@ -24,19 +24,19 @@ from support.waiting import wait_until
 CAN_BE_WATCHED = Path("/proc/net/tcp").exists()
 WORKERS = 2
 ROUND = 500
-"""Requests that have to be answered between two kills."""
+"""Number of responses between two kills."""
 ESTABLISHED = "01"
 
 
 @dataclass(frozen=True, slots=True)
 class Kills:
-    """What the kills did."""
+    """The results of the kills."""
 
     kills: int
     replaced: int
-    """Kills after which there were as many workers as before."""
+    """Number of kills after which there were as many workers as before."""
     failed_elsewhere: int
-    """Requests that failed on a connection that no killed worker had."""
+    """Number of requests that failed on a connection of another worker."""
     figures: Figures
 
     def __str__(self) -> str:
@@ -44,12 +44,12 @@ class Kills:
 
 
 def killed_workers(kills: int, clients: int) -> Kills:
-    """Kill that many workers, one after the other."""
+    """Kill this many workers, one after another."""
     with (
         sandbox_process() as sandbox,
         gateway_process("serve", "--workers", str(WORKERS), UPSTREAM_URL=f"{sandbox}/v1.0") as gateway,
     ):
-        killed: list[int] = []  # the client ports of their connections
+        killed: list[int] = []  # client ports of the killed workers' connections
         replaced = 0
         with load(gateway.port, clients) as running:
             for _ in range(kills):
@@ -63,16 +63,16 @@ def killed_workers(kills: int, clients: int) -> Kills:
 
 
 def kill(gateway: GatewayProcess) -> list[int]:
-    """Kill the worker with the most connections, and give the ports at the other end of these."""
+    """Kill the worker with the most connections, and return their client ports."""
     worker = max(workers(gateway), key=lambda it: len(client_ports(it, gateway.port)))
-    os.kill(worker, signal.SIGSTOP)  # it accepts no other connection while they are counted
+    os.kill(worker, signal.SIGSTOP)  # it must not accept another connection while they are counted
     ports = client_ports(worker, gateway.port)
     os.kill(worker, signal.SIGKILL)
     return ports
 
 
 def is_replaced(gateway: GatewayProcess, before: set[int]) -> bool:
-    """Wait for another worker, and say whether there are as many as before."""
+    """Wait for a new worker, and return whether there are as many as before."""
 
     def replaced() -> bool:
         now = set(workers(gateway))
@@ -84,12 +84,12 @@ def is_replaced(gateway: GatewayProcess, before: set[int]) -> bool:
 
 
 def workers(gateway: GatewayProcess) -> list[int]:
-    """Return the workers that live."""
+    """Return the live workers."""
     return [child for child in children(gateway.pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def client_ports(process: int, port: int) -> list[int]:
-    """Return the ports at the other end of a process's connections on its port."""
+    """Return the client ports of a process's connections on its port."""
     own = set(_sockets(process))
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return [
@@ -101,14 +101,14 @@ def client_ports(process: int, port: int) -> list[int]:
 
 def _sockets(process: int) -> Iterator[str]:
     for descriptor in Path(f"/proc/{process}/fd").iterdir():
-        with suppress(OSError):  # closed meanwhile
+        with suppress(OSError):  # closed in the meantime
             target = str(descriptor.readlink())
             if target.startswith("socket:["):
                 yield target[len("socket:[") : -1]
 
 
 def main() -> int:
-    """Kill workers, print the figures, and give the exit status."""
+    """Kill workers, print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--clients", type=int, default=16)

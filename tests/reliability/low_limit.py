@@ -1,10 +1,11 @@
-"""Connect more clients than a process may open files, and count those that got no answer.
+"""Connect more clients than a process may open files, and count those without a response.
 
     python -m reliability.low_limit [--clients 1150] [--limit 1024]
 
-All of them connect while the gateway is stopped, so that it meets them at once. Each sends a mutation and keeps its
-connection until the last one has its answer. Exits with 1 when a client was closed or left without an answer, when a
-refused mutation was sent or another one was not sent once, or when the gateway does not serve everybody afterwards.
+All of them connect while the gateway is paused, so that it accepts them all at once. Each sends a mutation and keeps
+its connection until all have their responses. Exits with status 1 if a client was disconnected or got no response,
+if a refused mutation was sent or another one was not sent exactly once, or if the gateway does not serve everyone
+afterwards.
 """
 
 import argparse
@@ -27,25 +28,25 @@ AFTERWARDS = 100
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What became of the clients."""
+    """The results of the clients."""
 
     clients: int
     succeeded: int
     refused: int
-    """Answered with 503, OVERLOADED and NOT_APPLIED."""
+    """Refused with 503, OVERLOADED and NOT_APPLIED."""
     unanswered: int
-    """Closed or left without an answer, or with another one."""
+    """Disconnected, without a response, or with an unexpected one."""
     sent: int
     """Mutations that reached the REST API."""
     served_afterwards: int
 
     def good(self) -> bool:
-        """Say whether every client knows what became of its mutation."""
+        """Return whether every client knows the outcome of its mutation."""
         return not self.unanswered and self.sent == self.succeeded and self.served_afterwards == AFTERWARDS
 
 
 def run(*, clients: int, limit: int) -> tuple[Figures, str]:
-    """Return the figures and the gateway's log; the limit is a hard one."""
+    """Return the figures and the gateway's log. The limit is the hard limit."""
     allow_descriptors()
     with (
         InvitationsUpstream(_create) as upstream,
@@ -95,10 +96,10 @@ async def _answer(connection: AsyncConnection) -> str:
 
 
 def main() -> int:
-    """Print the figures, and give the exit status."""
+    """Print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=1150)
-    parser.add_argument("--limit", type=int, default=1024, help="of open files; default: 1024")
+    parser.add_argument("--limit", type=int, default=1024, help="open files per process; default: 1024")
     options = parser.parse_args()
     figures, _ = run(clients=options.clients, limit=options.limit)
     print(json.dumps(asdict(figures)))

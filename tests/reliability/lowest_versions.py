@@ -1,9 +1,9 @@
-"""Run some of the tests with the oldest versions that pyproject.toml allows.
+"""Run some of the tests with the oldest versions of libraries that pyproject.toml allows.
 
     python -m reliability.lowest_versions [FOLDER [TEST …]]
 
 Creates a virtual environment in FOLDER (default: a temporary folder), installs the lower bound of each dependency and
-the tools that the tests need, and runs the given tests there (default: those that depend on the libraries most).
+the tools that the tests need, and runs the given tests there (default: those that depend most on the libraries).
 """
 
 import argparse
@@ -30,15 +30,15 @@ def project() -> dict[str, Any]:
 
 
 def lowest(requirement: str) -> str:
-    """Return a requirement for exactly the lower bound of another."""
+    """Return a requirement for exactly the lower bound of this one."""
     return re.sub(r">=\s*([^,;\s]+)[^;]*", r"==\1", requirement)
 
 
 def try_versions(requirements: Sequence[str], tests: Sequence[str]) -> int:
-    """Install requirements in a new virtual environment, and run tests there: these, or those on the command line."""
+    """Install requirements in a new virtual environment, and run these tests there, or those on the command line."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("folder", nargs="?", type=Path, help="of the virtual environment (default: a temporary one)")
-    parser.add_argument("tests", nargs="*", default=tests, help="files or folders, from the top of the repository")
+    parser.add_argument("folder", nargs="?", type=Path, help="of the virtual environment (default: temporary)")
+    parser.add_argument("tests", nargs="*", default=tests, help="files or folders, from the repository's root")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.folder or Path(temporary)

@@ -1,9 +1,9 @@
-"""Send headers and bodies too slowly to nginx with the lines of the README, and count what reaches a gateway.
+"""Send slow headers and bodies to nginx, configured as in the README, and count what reaches a gateway.
 
     python -m reliability.nginx_time_limits [--clients 50]
 
-So many clients drip a header, and as many stop in the middle of a body, while others send requests as they should.
-Exits with 1 when a slow one was not cut off or reached a gateway, or another request failed.
+This many clients send a header byte by byte, and as many stop in the middle of a body, while others send normal
+requests. Exits with status 1 if a slow client was not cut off or reached a gateway, or if another request failed.
 """
 
 import argparse
@@ -28,7 +28,7 @@ HALF_A_BODY = b"POST /slow-body HTTP/1.1\r\nHost: gateway\r\nContent-Length: 20\
 
 @dataclass(frozen=True, slots=True)
 class SlowClients:
-    """What became of the slow clients, and of the others."""
+    """The results of the slow clients and of the others."""
 
     slow: int
     cut_off: int
@@ -40,7 +40,7 @@ class SlowClients:
 
 
 def slow_clients(each: int, folder: Path) -> SlowClients:
-    """Run so many clients of each kind."""
+    """Run this many clients of each kind."""
     with sandbox_process() as sandbox, service(sandbox, folder) as behind, ThreadPoolExecutor(2 * each) as pool:
         senders: list[Callable[[int], bool]] = [_header_is_cut_off, _body_is_cut_off]
         with load(behind.port, clients=4) as others:
@@ -74,16 +74,16 @@ def _body_is_cut_off(port: int) -> bool:
 
 
 def _whole_log(behind: Service) -> Iterator[str]:
-    """Give the lines of both gateways, once each has logged a request that came after all others."""
+    """Return the log lines of both gateways, once each has logged a final request."""
     for port in PORTS:
         command, _ = behind.gateways[port]
         httpx.get(f"http://127.0.0.1:{behind.names[port]}/the-last", timeout=LIMIT, trust_env=False)
-        wait_until(lambda: "path=/the-last " in command.output, "the last request is in the log")  # noqa: B023 (at once)
+        wait_until(lambda: "path=/the-last " in command.output, "the last request is in the log")  # noqa: B023 (called at once)
         yield from command.output.splitlines()
 
 
 def main() -> int:
-    """Run the clients, print the figures, and give the exit status."""
+    """Run the clients, print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=50)
     options = parser.parse_args()

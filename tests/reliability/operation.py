@@ -1,9 +1,10 @@
-"""Ask the gateway to shut down while operations are running, again and again, and count those that were not answered.
+"""Shut the gateway down while operations are running, repeatedly, and count the operations that were lost.
 
     python -m reliability.operation [--rounds 10]
 
-A round is a SIGTERM to one process and one to two workers, each with operations waiting for the REST API, which
-answers only once the gateway has stopped listening. Exits with 1 when an operation was lost or sent twice.
+A round sends SIGTERM to a single process and to a gateway with two workers. In both, operations are waiting for the
+REST API, which responds only after the gateway has stopped listening. Exits with status 1 if an operation was lost or
+sent twice.
 """
 
 import argparse
@@ -16,7 +17,7 @@ from support.waiting import wait_until
 
 
 def answered_after_sigterm(workers: int) -> int:
-    """Ask to leave while operations are running; give how many of the `IN_FLIGHT` were answered. Each was sent once."""
+    """Send SIGTERM while operations run; return how many of the `IN_FLIGHT` were answered. Each was sent once."""
     with held_upstream() as upstream, leaving(upstream.url, workers) as gateway:
         with creating(gateway, upstream) as answers:
             gateway.send(signal.SIGTERM)
@@ -30,7 +31,7 @@ def answered_after_sigterm(workers: int) -> int:
 
 
 def main(rounds: int) -> int:
-    """Run the rounds, print the figure, and give the exit status."""
+    """Run the rounds, print the figure, and return the exit status."""
     answered = sum(answered_after_sigterm(workers) for _ in range(rounds) for workers in STATUS)
     running = rounds * len(STATUS) * IN_FLIGHT
     print(json.dumps({"SIGTERMs": rounds * len(STATUS), "running operations": running, "lost": running - answered}))

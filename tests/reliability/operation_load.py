@@ -1,8 +1,8 @@
-"""Load on a gateway while somebody operates it, and what became of each request.
+"""Load on a gateway during operations such as restarts, and the result of each request.
 
-Each client has one connection at a time, which it keeps, and sends its next request when it has its answer: now a
-mutation with a tracking id of its own, now a query. A client never sends anything twice, so a failure is counted once
-and what is at the sandbox twice was doubled on the way.
+Each client keeps one connection at a time and sends its next request after each response, alternating between a
+mutation with its own tracking id and a query. A client never sends anything twice, so each failure is counted once, and
+an invitation that the sandbox has twice was doubled on the way.
 """
 
 import asyncio
@@ -25,15 +25,15 @@ COLLECTION = "/v1.0/linkedIn/invitations"
 CREATE = """mutation ($id: String!) { createInvitation(
   input: { inviter: "a", invitee: "b", message: {}, trackingId: $id }) { id trackingId } }"""
 READ = "query ($id: ID!) { invitation(id: $id) { trackingId } }"
-PAUSE = 0.02  # seconds at the most between an answer and the next request: connections are idle, too
+PAUSE = 0.02  # maximum seconds between a response and the next request, so that connections are sometimes idle
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A request that was not answered as it has to be."""
+    """A request that did not get the expected response."""
 
     client_port: int | None
-    """Of its connection; None when there was none to be had."""
+    """Of its connection; None if it could not connect."""
     tracking_id: str | None
     """Of the mutation; None for a query."""
     reason: str
@@ -41,23 +41,23 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What became of the requests."""
+    """The results of the requests."""
 
     requests: int
     failed: int
     mutations: int
-    """That were acknowledged."""
+    """Acknowledged mutations."""
     lost: int
-    """Acknowledged, but not at the sandbox."""
+    """Acknowledged, but missing in the sandbox."""
     doubled: int
-    """At the sandbox more than once."""
+    """More than once in the sandbox."""
 
     def __str__(self) -> str:
         return json.dumps(asdict(self))
 
 
 class Load:
-    """Clients in a thread of their own."""
+    """Clients in their own thread."""
 
     def __init__(self, port: int, clients: int) -> None:
         self.failures: list[Failure] = []
@@ -72,7 +72,7 @@ class Load:
         self._thread.start()
 
     def wait_for_answers(self, more: int) -> None:
-        """Wait until so many more requests have been answered."""
+        """Wait until this many more requests have been answered."""
         enough = self.answered + more
         try:
             wait_until(lambda: self.answered >= enough, "requests are answered")
@@ -80,13 +80,13 @@ class Load:
             raise AssertionError(f"{error}: {self.failures[-3:]}") from error
 
     def stop(self) -> None:
-        """Let each client have its last answer."""
+        """Wait for each client's last response."""
         self._stopped.set()
         self._thread.join(LIMIT)
         assert not self._thread.is_alive()
 
     def figures(self, sandbox: str) -> Figures:
-        """Compare what was acknowledged with what a sandbox holds."""
+        """Compare the acknowledged mutations with the sandbox's content."""
         stored = Counter(tracking_ids(sandbox))
         sent = self._acknowledged | {failure.tracking_id for failure in self.failures if failure.tracking_id}
         return Figures(
@@ -102,9 +102,9 @@ class Load:
 
     async def _client(self) -> None:
         connection: AsyncConnection | None = None
-        created: tuple[str, str] | None = None  # the id and the tracking id of the last invitation
+        created: tuple[str, str] | None = None  # id and tracking id of the last invitation
         while not self._stopped.is_set():
-            await asyncio.sleep(random.uniform(0, PAUSE))  # noqa: S311 (no secret)
+            await asyncio.sleep(random.uniform(0, PAUSE))  # noqa: S311  (not a secret)
             tracking_id = str(uuid4()) if created is None else None
             try:
                 if connection and connection.is_closed():
@@ -136,7 +136,7 @@ class Load:
 
 
 async def _ask(connection: AsyncConnection, query: str, id: str | None) -> dict[str, dict[str, str]]:
-    """Return the `data` of an answer. Raises OSError or AssertionError for everything else."""
+    """Return the `data` of the response. Raises OSError or AssertionError if there is none."""
     body = json.dumps({"query": query, "variables": {"id": id}}).encode()
     answer = await connection.ask(request(body, f"Authorization: {TOKEN}".encode()))
     assert answer.status == 200, answer
@@ -150,7 +150,7 @@ async def _ask(connection: AsyncConnection, query: str, id: str | None) -> dict[
 
 @contextmanager
 def load(port: int, clients: int = 16) -> Iterator[Load]:
-    """Send load to a port of this machine until the end of the block."""
+    """Send load to a local port until the end of the block."""
     running = Load(port, clients)
     running.start()
     try:
@@ -161,13 +161,13 @@ def load(port: int, clients: int = 16) -> Iterator[Load]:
 
 @contextmanager
 def sandbox_process() -> Iterator[str]:
-    """Run the sandbox, and give its URL without a path."""
+    """Run the sandbox, and yield its URL without a path."""
     with started("sandbox", "--port", "0") as sandbox:
         yield sandbox.url_before(COLLECTION)
 
 
 def tracking_ids(sandbox: str) -> Iterator[str]:
-    """Page through a sandbox's invitations."""
+    """Return the tracking ids of all invitations in a sandbox."""
     link: str | None = f"{sandbox}{COLLECTION}?$top=100"
     with httpx.Client(headers={"Authorization": TOKEN}, timeout=LIMIT, trust_env=False) as client:
         while link:

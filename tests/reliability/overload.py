@@ -1,11 +1,11 @@
-"""Ten times the load that the REST API can carry, and what the gateway still gets done.
+"""Send ten times the load that the REST API can handle, and measure what the gateway still achieves.
 
     python -m reliability.overload [--seconds 30] [--capacity 100]
 
-The upstream does so many requests a second and no more: `WORKERS` of them at a time, each in its own time. First as
-many clients as keep it busy show the peak; then requests arrive at ten times that rate, whether or not the earlier ones
-are answered: reads and creates in turn. Every create carries a number of its own, and the upstream counts them. Exits
-with 1 when a promise was broken.
+The upstream handles CAPACITY requests per second: `WORKERS` at a time, each for a fixed time. First, enough clients to
+keep it busy measure the peak. Then requests arrive at ten times that rate, whether or not earlier ones have been
+answered, alternating between reads and creates. Every create has a unique number, and the upstream counts them. Exits
+with status 1 if a promise was broken.
 """
 
 import argparse
@@ -27,60 +27,60 @@ CREATE = """mutation ($key: String!) {
   createInvitation(input: {inviter: "a", invitee: "b", trackingId: $key, message: {}}) { id }
 }"""
 OVERLOAD = 10
-"""Times the load that the upstream can carry."""
+"""The load, as a multiple of the upstream's capacity."""
 LIMIT = 10.0
-"""Seconds of the gateway's time limit: the default."""
+"""The gateway's upstream timeout in seconds: the default."""
 GOODPUT = 0.8
-"""Of the peak that has to be left."""
+"""Minimum goodput, as a share of the peak."""
 MEMORY_GROWTH = 10.0
-"""MB that it may have more at the end than in the middle."""
+"""MB that the gateway may grow by in the second half."""
 
 
 GIVEN_UP = 5
-"""Requests whose connection the gateway has closed, and which the upstream sees a moment longer."""
+"""Requests whose connection the gateway has just closed, but which the upstream still counts."""
 POOL = 100
-"""Connections that a gateway opens at the most."""
+"""Maximum number of upstream connections of a gateway."""
 CHECK_EVERY = 50
-"""Requests of the load between two looks at the health checks and the page."""
+"""Number of requests between two checks of the health endpoints and the page."""
 
 
 @dataclass(slots=True)
 class Load:
-    """What came of a load; times are in seconds, of one answer each."""
+    """The results of a load. Times are response times in seconds."""
 
     seconds: float
     good: int = 0
     failed: Counter[str] = field(default_factory=Counter)
-    """Accepted and answered with an error: how many of each code."""
+    """Number of accepted requests that got an error, by code."""
     accepted: list[float] = field(default_factory=list)
     refused: list[float] = field(default_factory=list)
     checks: int = 0
-    """Health checks and pages that were answered meanwhile."""
+    """Health checks and pages requested meanwhile."""
     memory: list[float] = field(default_factory=list)
-    """MB, once a second."""
+    """In MB, measured once a second."""
 
     @property
     def goodput(self) -> float:
-        """Good answers a second."""
+        """Good responses per second."""
         return self.good / self.seconds
 
 
 @dataclass(slots=True)
 class Figures:
-    """The peak, the overload, and the promises that were broken, each in a line."""
+    """The peak, the overload, and the broken promises, one per line."""
 
     peak: Load
     overload: Load
     asked: int
-    """Requests of the overload."""
+    """Number of requests in the overload."""
     most_at_once: int
-    """Requests that the upstream had at the same time."""
+    """Maximum number of concurrent requests at the upstream."""
     sent_twice: int
     wrong: list[str]
 
     @property
     def growth(self) -> float:
-        """MB in the second half of the overload."""
+        """Growth in the second half of the overload, in MB."""
         memory = self.overload.memory
         return memory[-1] - memory[len(memory) // 2]
 
@@ -91,7 +91,7 @@ class Figures:
             f"goodput {load.goodput / self.peak.goodput:.0%} of it; {len(load.refused)} refused with 503 "
             f"(p99 {percentile(load.refused, 99) * 1000:.0f} ms); {len(load.accepted)} accepted, "
             f"p99 {percentile(load.accepted, 99):.1f} s of {LIMIT:.0f} s, failed: {dict(load.failed) or 0}; "
-            f"{self.most_at_once} requests upstream at once at the most, {self.sent_twice} creates sent twice, "
+            f"at most {self.most_at_once} concurrent upstream requests, {self.sent_twice} creates sent twice, "
             f"{load.checks} health checks and pages answered, {len(self.wrong)} promises broken; "
             f"memory {load.memory[0]:.1f} MB, at the end {load.memory[-1]:.1f} MB, "
             f"{self.growth:+.1f} in the second half"
@@ -99,13 +99,13 @@ class Figures:
 
 
 def percentile(values: list[float], percent: float) -> float:
-    """Return a percentile; 0 where there is nothing."""
+    """Return a percentile, or 0 if there are no values."""
     ordered = sorted(values)
     return ordered[min(int(len(ordered) * percent / 100), len(ordered) - 1)] if ordered else 0.0
 
 
 def run(*, seconds: float, capacity: float, max_operations: int) -> Figures:
-    """Measure the peak for a third of the seconds, and the overload for all of them."""
+    """Measure the peak for a third of the time, then the overload for all of it."""
     allow_descriptors()
     with (
         Bottleneck(capacity) as upstream,
@@ -121,17 +121,17 @@ def run(*, seconds: float, capacity: float, max_operations: int) -> Figures:
 
 @dataclass(slots=True)
 class Drive:
-    """Sends the loads to a gateway."""
+    """Send the loads to a gateway."""
 
     gateway: Watched
     upstream: Bottleneck
     wrong: list[str] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     fates: dict[str, str] = field(default_factory=dict)
-    """What a request's client was told: `good`, `OVERLOADED` or the outcome, by the request's key."""
+    """The result that the client got, by the request's key: `good`, `OVERLOADED` or the outcome."""
 
     async def run(self, seconds: float, rate: int) -> Figures:
-        """Send both loads, and compare what the clients were told with what the upstream saw."""
+        """Send both loads, and compare the clients' results with the upstream's counts."""
         async with Client(self.gateway.port) as client:
             peak = await self._peak(client, seconds / 3)
             load = await self._overload(client, seconds, rate)
@@ -150,7 +150,7 @@ class Drive:
         return Figures(peak, load, int(seconds * rate), self.upstream.most_at_once, twice, self.wrong)
 
     async def _peak(self, client: Client, seconds: float) -> Load:
-        """Keep the upstream busy: each of these clients sends its next request when it has its answer."""
+        """Keep the upstream busy: each client sends its next request when it has its response."""
         load = Load(seconds)
         end = time.perf_counter() + seconds
 
@@ -162,7 +162,7 @@ class Drive:
         return load
 
     async def _overload(self, client: Client, seconds: float, rate: int) -> Load:
-        """Send requests at a rate, whether or not the earlier ones are answered."""
+        """Send requests at a fixed rate, whether or not earlier ones have been answered."""
         load = Load(seconds)
         start = time.perf_counter()
         async with asyncio.TaskGroup() as group:
@@ -177,7 +177,7 @@ class Drive:
         return load
 
     async def _send(self, client: Client, load: Load, end: float) -> None:
-        """Send a read or a create; what is answered after the end is not counted as good."""
+        """Send a read or a create; a response after the end does not count as good."""
         number = next(self.numbers)
         key, field_name = (f"create-{number}", "createInvitation") if number % 2 else (f"read-{number}", "invitation")
         started = time.perf_counter()
@@ -218,10 +218,10 @@ class Drive:
 
 
 def main() -> int:
-    """Print the figures, and give the exit status."""
-    parser = argparse.ArgumentParser(description="Send ten times what the REST API can carry.")
-    parser.add_argument("--seconds", type=float, default=30.0, help="of the overload; default: 30")
-    parser.add_argument("--capacity", type=float, default=100.0, help="of the REST API, requests a second")
+    """Print the figures, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Send ten times the load that the REST API can handle.")
+    parser.add_argument("--seconds", type=float, default=30.0, help="duration of the overload; default: 30")
+    parser.add_argument("--capacity", type=float, default=100.0, help="of the REST API, in requests per second")
     parser.add_argument("--max-operations", type=int, default=1000, help="the gateway's setting; default: 1000")
     options = parser.parse_args()
     figures = run(seconds=options.seconds, capacity=options.capacity, max_operations=options.max_operations)

@@ -1,9 +1,9 @@
-"""Restart two gateways behind nginx, one after the other, under load, by the lines of the README.
+"""Restart two gateways behind nginx, one after the other, under load, with the README's commands.
 
     python -m reliability.rolling_restart [--rounds 5] [--clients 16]
 
-A round restarts both. Prints what became of the requests; exits with 1 when one failed, or a mutation was lost or
-doubled.
+A round restarts both. Prints the results of the requests; exits with status 1 if a request failed, or a mutation was
+lost or doubled.
 """
 
 import argparse
@@ -15,11 +15,11 @@ from reliability.operation_load import Figures, Load, load, sandbox_process
 from support.nginx import MISSING, Service, service
 
 ROUND = 100
-"""Requests that have to be answered before and after each round."""
+"""Number of responses before and after each round."""
 
 
 def rolling_restart(rounds: int, clients: int, folder: Path) -> tuple[Figures, int]:
-    """Give what became of the requests, and the number of restarts."""
+    """Return the results of the requests and the number of restarts."""
     with sandbox_process() as sandbox, service(sandbox, folder) as behind:
         with load(behind.port, clients) as clients_load:
             restarts = sum(_round(behind, clients_load) for _ in range(rounds))
@@ -37,7 +37,7 @@ def _round(behind: Service, clients_load: Load) -> int:
 
 
 def main() -> int:
-    """Run the rounds, print the figures, and give the exit status."""
+    """Run the rounds, print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--clients", type=int, default=16)

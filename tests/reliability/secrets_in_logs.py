@@ -1,4 +1,4 @@
-"""Good and bad traffic with secrets in every place that a secret can come in by, and a scan of what was logged of it.
+"""Send good and bad traffic with secrets in every possible place, and scan the log for them.
 
 python -m reliability.secrets_in_logs
 """
@@ -23,33 +23,33 @@ BREAKS = ("\n", "\r\n", "\r", "\u2028", "\x85", "\x0b", "\x0c", "\x1b[2K", "\\n"
 
 @dataclass(slots=True)
 class Secrets:
-    """Makes secrets, and remembers what it made."""
+    """Generate secrets, and remember them."""
 
     made: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, where: str) -> str:
-        """Make one."""
+        """Return a new secret for this place."""
         secret = f"secret{secrets.token_hex(12)}"
         self.made[secret] = where
         return secret
 
     def found_in(self, log: str) -> list[str]:
-        """Say where the secrets came in that are in the log."""
+        """Return the places whose secrets are in the log."""
         return [where for secret, where in self.made.items() if secret in log]
 
 
 def graphql(query: str, variables: object, *headers: bytes) -> bytes:
-    """Give the bytes of a request by POST."""
+    """Return the bytes of a POST request."""
     return request(json.dumps({"query": query, "variables": variables}).encode(), *headers)
 
 
 def by_get(query: str, *headers: bytes) -> bytes:
-    """Give the bytes of a request by GET."""
+    """Return the bytes of a GET request."""
     return request(None, *headers, method=b"GET", target=b"/graphql?query=" + quote(query).encode())
 
 
 def requests(secret: Secrets) -> Iterator[bytes]:
-    """Make requests, good and bad, with a secret in each place."""
+    """Yield good and bad requests with a secret in each place."""
     token = b"Authorization: Bearer " + secret("a bearer token").encode()
     create = "mutation ($v: CreateInvitationInput!) { createInvitation(input: $v) { id inviter trackingId } }"
     message = {
@@ -89,7 +89,7 @@ def requests(secret: Secrets) -> Iterator[bytes]:
 
 
 def forgeries() -> Iterator[bytes]:
-    """Make requests that try to write a line of their own into the log."""
+    """Yield requests that try to forge a line in the log."""
     for text in BREAKS:
         forged = f"x{text}{FORGED}"
         yield request(None, method=b"GET", target=b"/" + quote(forged).encode())
@@ -103,7 +103,7 @@ def forgeries() -> Iterator[bytes]:
 
 @contextmanager
 def after_traffic() -> Iterator[tuple[Secrets, GatewayProcess]]:
-    """Send all of it to a gateway, behind which are answers with secrets, and stop the gateway."""
+    """Send all requests to a gateway whose upstream responds with secrets, then stop the gateway."""
     secret = Secrets()
     link = f"https://evil.test/?{secret('a link of the REST API')}"
     answers = (
@@ -138,18 +138,18 @@ def _send(gateway: GatewayProcess, data: bytes) -> None:
 
 
 def log_lines(gateway: GatewayProcess) -> list[str]:
-    """Give the lines of a gateway's log: what follows what it prints at its start."""
+    """Return the lines of a gateway's log, after what it prints at its start."""
     _, *lines = gateway.log().split("\n")
     return lines[:-1]
 
 
 def main() -> int:
-    """Print what was found."""
+    """Print the secrets and forged lines that were found."""
     with after_traffic() as (secret, gateway):
         lines = log_lines(gateway)
         found = secret.found_in(gateway.log())
         strange = [line for line in lines if not LINE.fullmatch(line)]
-        print(f"{len(secret.made)} secrets, {len(lines)} lines of log: {len(found)} found, {len(strange)} lines forged")
+        print(f"{len(secret.made)} secrets, {len(lines)} lines of log: {len(found)} found, {len(strange)} forged lines")
         print("\n".join([*found, *strange]), end="")
     return bool(found or strange)
 

@@ -1,11 +1,11 @@
-"""Clients that are slow, idle or gone, by the thousand, and what the others notice of them: nothing.
+"""Open thousands of slow, idle and abandoned connections, and check that other clients are not affected.
 
     python -m reliability.slow_clients [--clients 250] [--requests 500]
 
-So many connections of each kind are opened and left alone: idle ones, heads and bodies that stop in the middle,
-clients that ask for much and read nothing, clients that send the end of their connection but stay. Beside them requests
-are sent one after the other, and each must be answered. Then all of them go, and the gateway's sockets must come back.
-Exits with 1 when anything of that was not so.
+Opens this many connections of each kind: idle ones, incomplete heads and bodies, clients that request much and read
+nothing, and clients that shut down their side but stay. Meanwhile other requests are sent one after another, and each
+must be answered. Then all clients disconnect, and the gateway must close their sockets. Exits with status 1 if any of
+this fails.
 """
 
 import argparse
@@ -36,14 +36,14 @@ KINDS: dict[str, bytes] = {
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What came of it."""
+    """The results."""
 
     slow: int
-    """Connections that were open beside the requests."""
+    """Connections that were open during the requests."""
     answered: int
     requests: int
     left: int
-    """Sockets of the gateway that did not come back."""
+    """Sockets that the gateway did not close."""
 
     def __str__(self) -> str:
         return (
@@ -53,7 +53,7 @@ class Figures:
 
 
 def run(*, clients: int, requests: int) -> Figures:
-    """Serve `requests` beside so many clients of each kind."""
+    """Send `requests` while this many clients of each kind are connected."""
     allow_descriptors()
     with (
         InvitationsUpstream(always(json_answer(200, {"id": "1"}))) as upstream,
@@ -92,10 +92,10 @@ async def _ask(gateway: Watched, requests: int) -> int:
 
 
 def main() -> int:
-    """Print the figures, and give the exit status."""
-    parser = argparse.ArgumentParser(description="Serve requests beside clients that are slow, idle or gone.")
+    """Print the figures, and return the exit status."""
+    parser = argparse.ArgumentParser(description="Send requests while other clients are slow, idle or gone.")
     parser.add_argument("--clients", type=int, default=250, help="of each kind; default: 250")
-    parser.add_argument("--requests", type=int, default=500, help="beside them; default: 500")
+    parser.add_argument("--requests", type=int, default=500, help="sent meanwhile; default: 500")
     options = parser.parse_args()
     figures = run(clients=options.clients, requests=options.requests)
     print(figures)

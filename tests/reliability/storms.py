@@ -1,8 +1,8 @@
-"""Flood a gateway with pipelined requests, and its connection pool with waiters that leave; measure what others notice.
+"""Flood a gateway with pipelined requests, and its connection pool with cancelled waiters; measure the side effects.
 
     python -m reliability.storms [--clients 40] [--megabytes 10] [--waiters 20000]
 
-Exits with 1 when the gateway grew by more than 60 MB, or when a waiter stayed in the queue.
+Exits with status 1 if the gateway grew by more than 60 MB, or if a waiter stayed in the queue.
 """
 
 import argparse
@@ -25,12 +25,12 @@ from gateway.transport import Transport
 
 TINY = b"GET / HTTP/1.1\r\nHost:\r\n\r\n"
 GROWTH = 60
-"""Megabytes: one read of each client, several times over. Unbounded, they take a gigabyte."""
+"""Megabytes: several times one read per client. Without a limit, the clients take a gigabyte."""
 
 
 @contextlib.contextmanager
 def flooding(port: int, *, clients: int = 40, size: int = 10_000_000) -> Iterator[None]:
-    """Send `size` bytes of small requests from each of many clients; every second client reads no answer."""
+    """Send `size` bytes of small requests from each of many clients; every second client reads no responses."""
     begun = threading.Barrier(2)
     over = threading.Event()
     data = TINY * (size // len(TINY))
@@ -64,7 +64,7 @@ def flooding(port: int, *, clients: int = 40, size: int = 10_000_000) -> Iterato
 
 
 def pipeline(gateway: GatewayProcess, *, clients: int, size: int, checks: int = 50) -> tuple[float, float]:
-    """Return the megabytes that the gateway grew by, and the longest time that `/healthz` took, in seconds."""
+    """Return the gateway's growth in megabytes, and the longest response time of `/healthz` in seconds."""
     before = gateway.resident()
     peak = slowest = 0.0
     with flooding(gateway.port, clients=clients, size=size), httpx.Client(timeout=LIMIT, trust_env=False) as client:
@@ -77,7 +77,7 @@ def pipeline(gateway: GatewayProcess, *, clients: int, size: int, checks: int = 
 
 
 async def leave(waiters: int, url: str) -> tuple[float, int]:
-    """Return the seconds in which so many waiters left the pool's queue, newest first, and how many are still in it."""
+    """Cancel this many waiters, newest first; return the seconds it took and how many are still in the pool's queue."""
     async with Transport(max_response_bytes=1000, max_connections=1) as transport:
         request = request_to(url)
         calls = [asyncio.create_task(transport.handle_async_request(request)) for _ in range(waiters + 1)]
@@ -90,7 +90,7 @@ async def leave(waiters: int, url: str) -> tuple[float, int]:
 
 
 def main() -> int:
-    """Measure both and print the figures."""
+    """Measure both, print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clients", type=int, default=40)
     parser.add_argument("--megabytes", type=int, default=10)
@@ -102,7 +102,7 @@ def main() -> int:
     print(f"/healthz took {slowest * 1000:.0f} ms at most")
     with ScriptedUpstream(HANGING["reads and hangs"]) as upstream:
         seconds, left = asyncio.run(leave(options.waiters, upstream.url))
-    print(f"{options.waiters} waiters that leave, newest first: {seconds:.2f} s, {left} left in the queue")
+    print(f"{options.waiters} waiters cancelled, newest first: {seconds:.2f} s, {left} left in the queue")
     return int(grown > GROWTH or left > 0)
 
 

@@ -1,10 +1,10 @@
 from reliability.faults import run
 
 REQUESTS = 180
-"""Each kind of fault, met by a create and by a read, over TCP and over TLS."""
+"""Each kind of fault with a create and with a read, over TCP and over TLS."""
 
 
-def test_faults_in_a_row_are_told_as_they_are_and_nothing_is_sent_twice_or_left_behind() -> None:
+def test_every_fault_is_reported_correctly_and_nothing_is_sent_twice_or_left_behind() -> None:
     figures = run(REQUESTS)
     assert figures.wrong == []
     assert figures.requests >= REQUESTS

@@ -1,4 +1,4 @@
-"""Five thousand generated cases, the same each time; `python -m reliability.fuzz` draws others, and more."""
+"""Five thousand generated cases, the same each time; `python -m reliability.fuzz` runs more, and different ones."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What would cost the gateway dearly is refused by a limit that the refusal names."""
+"""Expensive requests are refused by a limit that the error names."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from support.processes import need_proc
 DOCUMENTS = 1_000
 LARGE_DOCUMENTS = 4_000
 GROWTH = 80
-"""Megabytes; without a bound, a quarter of these documents alone would take twice as much."""
+"""Megabytes; without a limit, a quarter of these documents would take twice as much."""
 
 
 @pytest.fixture(scope="module")
@@ -35,12 +35,12 @@ def gateway() -> Iterator[GatewayProcess]:
 def asking(gateway: GatewayProcess) -> Iterator[Client]:
     with client(gateway) as asking:
         yield asking
-        assert asking.run(HOT).json()["data"]["invitations"]["nodes"], "the connection does not go on"
+        assert asking.run(HOT).json()["data"]["invitations"]["nodes"], "the connection is no longer usable"
         assert "bug=" not in gateway.log()
 
 
 @pytest.mark.parametrize("hostile", HOSTILE.values(), ids=HOSTILE)
-def test_a_hostile_request_is_refused_by_a_limit_that_is_named(hostile: Hostile, asking: Client) -> None:
+def test_a_hostile_request_is_refused_and_the_error_names_the_limit(hostile: Hostile, asking: Client) -> None:
     for _ in range(3):
         answer = asking.ask(hostile.request())
         assert answer.status == hostile.status
@@ -51,7 +51,7 @@ def test_a_hostile_request_is_refused_by_a_limit_that_is_named(hostile: Hostile,
 
 
 @pytest.mark.parametrize("form", DEEP.values(), ids=DEEP)
-def test_values_and_types_in_each_other_are_refused_at_any_depth(form: str, asking: Client) -> None:
+def test_nested_values_and_types_are_refused_at_any_depth(form: str, asking: Client) -> None:
     for levels in DEPTHS:
         for _ in range(2):
             answer = asking.run(deep(form, levels))
@@ -60,7 +60,7 @@ def test_values_and_types_in_each_other_are_refused_at_any_depth(form: str, aski
             assert error["extensions"]["code"] in {"GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED"}
 
 
-def test_a_flood_of_different_documents_is_not_kept(gateway: GatewayProcess, asking: Client) -> None:
+def test_a_flood_of_different_documents_is_not_kept_in_memory(gateway: GatewayProcess, asking: Client) -> None:
     need_proc()
     flood(asking, DOCUMENTS)
     before = gateway.resident()
@@ -68,7 +68,7 @@ def test_a_flood_of_different_documents_is_not_kept(gateway: GatewayProcess, ask
     assert gateway.resident() - before < GROWTH
 
 
-def test_requests_that_are_refused_leave_nothing_behind(gateway: GatewayProcess, asking: Client) -> None:
+def test_refused_requests_leave_nothing_in_memory(gateway: GatewayProcess, asking: Client) -> None:
     need_proc()
     for request_ in refused_flood(20):
         asking.ask(request_)

@@ -1,4 +1,4 @@
-"""A low limit of open files (`ulimit -n`): it is raised where it can be, and clients know where they are otherwise."""
+"""A low limit of open files (`ulimit -n`) is raised if possible; otherwise clients get a clear refusal."""
 
 import re
 import sys
@@ -6,12 +6,12 @@ import sys
 import pytest
 from reliability.low_limit import run
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no such limit")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
 
 START = re.compile(r" (INFO|WARNING) gateway\.start The open file limit \(ulimit -n\) (.*)")
 
 
-def test_each_of_more_clients_than_files_can_be_open_gets_an_answer() -> None:
+def test_every_client_gets_a_response_even_with_more_clients_than_open_files() -> None:
     figures, log = run(clients=1150, limit=1024)
     assert figures.good(), figures
     assert (figures.succeeded, figures.refused) == (632, 518)

@@ -4,7 +4,7 @@ from reliability.nginx_time_limits import slow_clients
 from support.nginx import need_nginx
 
 
-def test_slow_headers_and_bodies_are_cut_off_by_nginx_and_reach_no_gateway(tmp_path: Path) -> None:
+def test_nginx_cuts_off_slow_headers_and_bodies_and_they_reach_no_gateway(tmp_path: Path) -> None:
     need_nginx()
     result = slow_clients(5, tmp_path)
     assert (result.cut_off, result.reached_a_gateway) == (10, 0)

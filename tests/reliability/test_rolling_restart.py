@@ -1,4 +1,4 @@
-"""Gateways that are restarted, killed and shielded: by nginx with the README's lines, and by the parent of workers."""
+"""A rolling restart behind nginx, configured as in the README."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from reliability.rolling_restart import rolling_restart
 from support.nginx import need_nginx
 
 
-def test_two_gateways_are_restarted_under_load_and_no_request_fails(tmp_path: Path) -> None:
+def test_no_request_fails_while_two_gateways_are_restarted_under_load(tmp_path: Path) -> None:
     need_nginx()
     figures, restarts = rolling_restart(rounds=1, clients=8, folder=tmp_path)
     assert restarts == 2

@@ -1,4 +1,4 @@
-"""`invitations-gateway serve` in a process of its own, with what is alive in it: sockets, tasks, pool and memory."""
+"""Run `invitations-gateway serve` in its own process, and watch its sockets, tasks, pool and memory."""
 
 import json
 import resource
@@ -17,23 +17,23 @@ from support.waiting import wait_until
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """What a gateway holds at a moment."""
+    """The resources that a gateway holds."""
 
     sockets: int
-    """Descriptors of the process that are sockets, those that it listens on included."""
+    """The process's sockets, including listening ones."""
     tasks: int
-    """Of its event loop."""
+    """The event loop's tasks."""
     pooled: int
-    """Connections to the REST API, idle ones included."""
+    """Connections to the REST API, including idle ones."""
     busy: int
-    """Slots of the pool that are taken for no idle connection, and requests that wait for one."""
+    """Pool slots in use (not by idle connections), plus requests that wait for one."""
 
 
 class Watched(GatewayProcess):
-    """A running gateway that says what it holds."""
+    """A running gateway that reports its resources."""
 
     def alive(self) -> Alive:
-        """Ask the process what it holds."""
+        """Return the resources that the process reports."""
         before = self.log().count(REPORT)
         self.command.process.send_signal(signal.SIGUSR1)
         wait_until(lambda: self.log().count(REPORT) > before and self.log().endswith("\n"), "it says what is alive")
@@ -54,5 +54,5 @@ def watched(upstream_url: str, *, variables: dict[str, str] | None = None, **set
 
 
 def allow_descriptors() -> None:
-    """Let this process, and those that it starts, have as many descriptors as the machine allows."""
+    """Raise the descriptor limit of this process and its children to the maximum."""
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)

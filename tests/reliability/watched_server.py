@@ -1,6 +1,6 @@
-"""The installed command, started by `watched.py`: it also prints what is alive in it whenever it gets SIGUSR1.
+"""The installed command, started by `watched.py`, which also prints its resources on SIGUSR1.
 
-Only that is added: the server, its settings and its event loop are those of `invitations-gateway serve`.
+Nothing else differs: the server, its settings and its event loop are those of `invitations-gateway serve`.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ def watch() -> None:
     def report(*_: object) -> None:
         pool = transports[-1].connections
         line = REPORT + json.dumps({"tasks": len(asyncio.all_tasks()), **pool}) + "\n"
-        os.write(1, line.encode())  # in one piece: the log is written to the same pipe by a thread of its own
+        os.write(1, line.encode())  # in a single write: another thread writes the log to the same pipe
 
     signal.signal(signal.SIGUSR1, report)
     with patch.object(gateway.app, "Transport", new_transport):
