@@ -47,21 +47,23 @@ def _lab(options: Options) -> Iterator[Lab]:
     try:
         with lab(options) as made:
             yield made
-    except pytest.skip.Exception as missing:  # tests are skipped for this; a user gets a message
+    except pytest.skip.Exception as missing:  # a test would be skipped for this; a user gets a message
         raise click.ClickException(str(missing)) from None
 
 
 @click.group(chain=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--servers", default=",".join(NAMES), show_default=True, help="which ones, separated by commas")
-@click.option("--base", default="strawberry", show_default=True, help="the server that ratios are to")
-@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 100), help="turns of each server")
-@click.option("--seconds", default=5.0, show_default=True, type=click.FloatRange(1, 600), help="of one measurement")
-@click.option("--quick", is_flag=True, help="one round, a second each: shows that everything runs, no more")
-@click.option("--tls", is_flag=True, help="reach the REST API through TLS")
+@click.option("--servers", default=",".join(NAMES), show_default=True, help="servers to measure, separated by commas")
+@click.option("--base", default="strawberry", show_default=True, help="the server to compare the others with")
+@click.option("--rounds", default=3, show_default=True, type=click.IntRange(1, 100), help="rounds per server")
 @click.option(
-    "--gateway", help="serve the gateway by this command; GATEWAY_PORT and GATEWAY_UPSTREAM_URL tell it where"
+    "--seconds", default=5.0, show_default=True, type=click.FloatRange(1, 600), help="duration of a measurement"
 )
-@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="draw compare and rates as SVG")
+@click.option("--quick", is_flag=True, help="one round of one second: only shows that everything runs")
+@click.option("--tls", is_flag=True, help="connect to the REST API over TLS")
+@click.option("--gateway", help="start the gateway with this command; it reads GATEWAY_PORT and GATEWAY_UPSTREAM_URL")
+@click.option(
+    "--picture", type=click.Path(dir_okay=False, path_type=Path), help="draw the results of compare and rates as SVG"
+)
 @click.pass_context
 def main(  # noqa: PLR0913, PLR0917 (one for each option)
     context: click.Context,
@@ -155,7 +157,7 @@ def layers(session: Session) -> None:
 
 
 @main.command()
-@click.option("--requests", default=resident.MILLION, show_default=True, type=click.IntRange(1), help="until the end")
+@click.option("--requests", default=resident.MILLION, show_default=True, type=click.IntRange(1), help="total number")
 @click.pass_obj
 def memory(session: Session, requests: int) -> None:
     """Watch the gateway's memory over a million requests."""
@@ -164,10 +166,10 @@ def memory(session: Session, requests: int) -> None:
 
 
 @main.command()
-@click.option("--renew", is_flag=True, help="make these the figures that the test compares with")
+@click.option("--renew", is_flag=True, help="write these figures to the file that the test compares with")
 @click.option("--json", "as_json", is_flag=True, help="print the figures as JSON")
 def hot_path(renew: bool, as_json: bool) -> None:
-    """Count the function calls of a request, the figures that CI guards."""
+    """Count the function calls of a request, which CI checks."""
     with tempfile.TemporaryDirectory() as folder:
         counted = calls.count(Path(folder) / "log")
     if as_json:

@@ -1,4 +1,4 @@
-"""Throughput side by side: the servers take turns, and only the ratio within a round counts."""
+"""Compare throughput: the servers take turns, and only the ratio within a round counts."""
 
 import statistics
 from dataclasses import dataclass

@@ -1,8 +1,7 @@
-"""CPU time of the engine beside graphql-core and Strawberry, without HTTP: `python -m benchmarks.engine`.
+"""CPU time of the engine compared with graphql-core and Strawberry, without HTTP: `python -m benchmarks.engine`.
 
-M creates an invitation, Q1 reads one, QL lists twenty; resolvers answer at once. Warm is an operation that was seen
-before, cold one that never was. Figures are ratios to graphql-core in the same run, medians of interleaved rounds:
-less is better.
+M creates an invitation, Q1 reads one, QL lists twenty; resolvers answer at once. A warm operation has been seen before,
+a cold one has not. Figures are ratios to graphql-core in the same run, medians of interleaved rounds: less is better.
 """
 
 import asyncio
@@ -42,7 +41,7 @@ Run = Callable[[str, Mapping[str, object]], Awaitable[object]]
 
 
 class Instant:
-    """An InvitationsClient that answers at once."""
+    """An InvitationsClient that returns at once."""
 
     def __init__(self) -> None:
         message = rest.InvitationV2Message("t1", rest.InvitationMessage("hi"))

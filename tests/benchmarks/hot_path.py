@@ -1,4 +1,4 @@
-"""Counts the calls of Python and C functions that a request makes: a figure that does not depend on the machine's load.
+"""Count the Python and C function calls of a request: a figure that does not depend on the machine's load.
 
 The count starts at the ASGI application and ends with its response, with the REST call over a real socket in between,
 for a document that is already known. If it grows, the gateway has become slower on every machine.
@@ -25,7 +25,7 @@ REQUESTS = 101
 
 
 def counted_with() -> dict[str, str]:
-    """Return the versions that the figures depend on."""
+    """Return the versions on which the figures depend."""
     found = {"python": ".".join(platform.python_version_tuple()[:2])}
     for library in LIBRARIES:
         try:
@@ -44,7 +44,7 @@ def count(log: Path) -> dict[str, int]:
 
 
 def committed() -> tuple[dict[str, str], dict[str, int]]:
-    """Return the versions and figures that were last committed."""
+    """Return the last committed versions and figures."""
     content = json.loads(COMMITTED.read_text(encoding="utf-8"))
     return content["counted_with"], content["calls"]
 
@@ -68,7 +68,7 @@ async def _count(upstream_url: str, log: Path, calls: dict[str, int]) -> None:
         for _ in range(WARM_UP):
             operation.check(await ask(app, body))
         counter = _Counter()
-        gc.disable()  # calls made by garbage collection are not this request's
+        gc.disable()  # calls made by garbage collection do not belong to the request
         try:
             counts = [await counter.count(app, body) for _ in range(REQUESTS)]
         finally:
@@ -77,7 +77,7 @@ async def _count(upstream_url: str, log: Path, calls: dict[str, int]) -> None:
 
 
 class _Counter:
-    """Counts the calls in this thread while it is active."""
+    """Count the calls in this thread while active."""
 
     def __init__(self) -> None:
         self._calls = 0

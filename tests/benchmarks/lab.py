@@ -1,4 +1,4 @@
-"""Where everything is measured: the server on one core, the load and the canned REST API on another."""
+"""The setup of all measurements: the server on one core, the load and the canned REST API on another."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Where the CPU time of a request goes: each layer is measured with those below it, and the difference is its own.
+"""Where the CPU time of a request goes: each layer is measured with those below it; the difference is the layer's own.
 
 All layers call the same canned REST API over sockets, with as many concurrent requests as the throughput test. The
 inner layers run inside this process; the outermost is the gateway, served under load.

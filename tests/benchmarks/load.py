@@ -12,7 +12,7 @@ from benchmarks.servers import RunningServer
 from benchmarks.upstream import Upstream
 
 CONNECTIONS = 32
-"""Number of connections, unless the number is what is measured."""
+"""Number of connections, unless that is what varies."""
 _MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
 
 _HEAD = """
@@ -44,7 +44,7 @@ class Load:
     cpu: float
     """CPU microseconds that the server used per request."""
     trouble: str
-    """Why the figures are worthless; empty if they are not."""
+    """Why the figures are unreliable; empty if they are reliable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The requests to every server, the responses of the REST API behind it, and the expected results."""
+"""The requests to every server, the REST API's responses behind it, and the expected results."""
 
 import json
 from dataclasses import dataclass, field, replace
@@ -47,7 +47,7 @@ class Operation:
         return json.dumps({"query": self.query, "variables": self.variables}, separators=(",", ":")).encode()
 
     def named(self, name: str) -> "Operation":
-        """Return the same operation under another name: a document that the server has not seen."""
+        """Return the same operation under another name, so that the document is new to the server."""
         return replace(self, name=name, query=self.query.replace(f" {self.name}", f" {name}", 1))
 
     def check(self, answer: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Throughput while one thing varies: connections, the size of lists, or whether documents are known."""
+"""Throughput while one parameter varies: connections, the size of lists, or whether documents are known."""
 
 from dataclasses import dataclass
 

@@ -13,7 +13,7 @@ RENEW = "renew the figures: python -m benchmarks hot-path --renew"
 
 @pytest.fixture(scope="module")
 def calls() -> dict[str, int]:
-    """Count in a separate process: hooks of pytest and its plugins would be counted, too."""
+    """Count in a separate process, because the hooks of pytest and its plugins would be counted, too."""
     versions, _ = committed()
     other = {name: found for name, found in counted_with().items() if versions.get(name) != found}
     if "python" in other:
@@ -33,6 +33,6 @@ def calls() -> dict[str, int]:
 
 
 @pytest.mark.parametrize("operation", ["M", "Q1", "QL"])
-def test_a_request_takes_at_most_a_tenth_more_calls_than_committed(operation: str, calls: dict[str, int]) -> None:
+def test_a_request_makes_at_most_a_tenth_more_calls_than_committed(operation: str, calls: dict[str, int]) -> None:
     _, figures = committed()
     assert calls[operation] <= figures[operation] * 1.1, RENEW
