@@ -124,7 +124,7 @@ def compile_plan(schema: "strawberry.Schema", core: GraphQLSchema, document: Doc
 
 
 def log_no_plan(reason: str) -> None:
-    """Log at debug level why graphql-core does every run of an operation."""
+    """Log at debug level why graphql-core handles every run of an operation."""
     logger.debug("no_plan=%s", json.dumps(reason))
 
 

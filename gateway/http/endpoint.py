@@ -134,7 +134,7 @@ async def _run_to_the_end(mutation: Awaitable[Result]) -> Result:
     try:
         return await mutation
     except asyncio.CancelledError:
-        # By the server, whose time to shut down is over; the client is still connected.
+        # Cancelled by the server, whose shutdown timeout has passed; the client is still connected.
         message, status = "The gateway shut down before the mutation completed.", 503
     except Exception as error:  # noqa: BLE001 (a bug must not hide that something may have been sent)
         log_bug(logger, error)

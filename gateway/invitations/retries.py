@@ -2,7 +2,7 @@
 
 A `GET` is retried after a lost connection, another request's response, 429, 502, 503, 504 and 509. A `POST` or `PATCH`
 is retried only if the API certainly did not process it: no connection was made, or the status was 429. Nothing is sent
-before `Retry-After` is over. After a status without it, the first pause is about a second and then doubles: Graph
+before `Retry-After` has passed. After a status without it, the first pause is about a second and then doubles: Graph
 counts requests sent while it throttles (Microsoft Graph, "Throttling guidance" and "Best practices").
 """
 

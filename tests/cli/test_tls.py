@@ -52,7 +52,7 @@ def test_an_upstream_without_tls_needs_no_certificate_authorities(tmp_path: Path
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_with_usable_certificate_authorities_the_gateway_starts(tmp_path: Path, workers: str) -> None:
     _, certificate = self_signed(tmp_path, "DNS:graph.test")
-    need(shutil.which("openssl"), "the openssl command names the certificate's file")
+    need(shutil.which("openssl"), "the openssl command is needed to name the certificate's file")
     named = subprocess.run(
         ["openssl", "x509", "-hash", "-noout", "-in", certificate], capture_output=True, text=True, check=True
     )

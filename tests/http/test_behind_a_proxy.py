@@ -31,7 +31,7 @@ def test_the_api_answers_under_a_prefix(proxied: str, client: httpx.Client) -> N
 
 def test_graphiql_finds_all_its_files_under_the_prefix(proxied: str, client: httpx.Client) -> None:
     page = client.get(f"{proxied}/graphql", headers={"Accept": "text/html"})
-    need(page.status_code != 503, "GraphiQL's files are made when the gateway is installed")
+    need(page.status_code != 503, "GraphiQL's files are built when the gateway is installed")
     addresses = [urljoin(str(page.url), found) for found in re.findall(r'(?:src|href)="(?!data:)([^"]+)"', page.text)]
     assert len(addresses) >= 4
     for address in addresses:

@@ -215,7 +215,7 @@ def test_a_get_that_accepts_html_by_name_gets_graphiql(
     accept: str, gateway: GatewayProcess, client: httpx.Client
 ) -> None:
     response = client.get(f"{gateway.url}/graphql", headers={"Accept": accept})
-    need(response.status_code != 503, "GraphiQL's files are made when the gateway is installed")
+    need(response.status_code != 503, "GraphiQL's files are built when the gateway is installed")
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
     assert "GraphiQL" in response.text

@@ -68,7 +68,7 @@ def run(*, clients: int, requests: int) -> Figures:
         answered = asyncio.run(_ask(gateway, requests))
         crowd.close()
         with contextlib.suppress(TimeoutError):
-            wait_until(lambda: gateway.alive().sockets <= before, "the sockets come back")
+            wait_until(lambda: gateway.alive().sockets <= before, "the sockets are closed")
         left = max(0, gateway.alive().sockets - before)
     return Figures(clients * len(KINDS), answered, requests, left)
 

@@ -3,7 +3,7 @@ from support.requirements import need
 
 
 def test_only_the_requests_of_a_killed_worker_fail_and_it_is_replaced() -> None:
-    need(CAN_BE_WATCHED, "whose connection it was is read from Linux's /proc")
+    need(CAN_BE_WATCHED, "the owner of a connection is read from Linux's /proc")
     kills, clients = 2, 8
     result = killed_workers(kills, clients)
     assert result.replaced == kills

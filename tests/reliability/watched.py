@@ -36,7 +36,7 @@ class Watched(GatewayProcess):
         """Return the resources that the process reports."""
         before = self.log().count(REPORT)
         self.command.process.send_signal(signal.SIGUSR1)
-        wait_until(lambda: self.log().count(REPORT) > before and self.log().endswith("\n"), "it says what is alive")
+        wait_until(lambda: self.log().count(REPORT) > before and self.log().endswith("\n"), "it reports its resources")
         told = json.loads(self.log().rpartition(REPORT)[2].partition("\n")[0])
         busy = told["slots"] - told["idle"] + told["waiting"]
         return Alive(sockets=open_sockets(self.pid), tasks=told["tasks"], pooled=told["open"], busy=busy)

@@ -36,8 +36,8 @@ def breaking_changes(checkout: Path, sdl: str) -> list[str]:
 
 def test_the_schema_is_compatible_with_its_earlier_versions() -> None:
     checkout = Path(__file__).parents[2]
-    need((checkout / ".git").exists(), "the earlier versions of schema.graphql are in git only")
-    need(git(checkout, "rev-parse", "--is-shallow-repository") == "false", "git must have the whole history")
+    need((checkout / ".git").exists(), "earlier versions of schema.graphql exist only in git")
+    need(git(checkout, "rev-parse", "--is-shallow-repository") == "false", "the git history is incomplete")
     assert git(checkout, "log", "--format=%h", "--", "schema.graphql")
     broken = breaking_changes(checkout, create_schema().as_str())
     assert not broken, "\n".join(["this breaks clients (if that is intended, see the top of this file):", *broken])

@@ -75,7 +75,7 @@ def test_the_reads_of_a_client_that_disconnects_are_cancelled(
     with RawConnection(scripted.port) as connection:
         connection.send(post(document, request_id))
         wait_until(lambda: len(upstream.calls) == calls, "every read has reached the upstream")
-    wait_until(lambda: hanging.given_up == calls, "the gateway has given up its reads")
+    wait_until(lambda: hanging.given_up == calls, "the gateway has cancelled its reads")
     (line,) = scripted.log_of(request_id)
     assert " status=499 " in line
     assert " kind=query " in line
@@ -88,7 +88,7 @@ def test_a_read_by_get_is_also_cancelled(upstream: InvitationsUpstream, scripted
     with RawConnection(scripted.port) as connection:
         connection.send(request(None, TOKEN, method=b"GET", target=b"/graphql?query={invitations{nodes{id}}}"))
         wait_until(lambda: upstream.calls, "the upstream was asked")
-    wait_until(lambda: hanging.given_up == 1, "the gateway has given up its reads")
+    wait_until(lambda: hanging.given_up == 1, "the gateway has cancelled its reads")
 
 
 def test_a_read_that_waits_for_a_retry_is_cancelled(upstream: InvitationsUpstream, scripted: GatewayProcess) -> None:
@@ -113,7 +113,7 @@ def test_a_client_that_disconnects_does_not_affect_others(
         assert staying.ask(post('{ invitation(id: "2") { id } }', "staying")).json() == {
             "data": {"invitation": {"id": "2"}}
         }
-    wait_until(lambda: hanging.given_up == 1, "the gateway has given up its reads")
+    wait_until(lambda: hanging.given_up == 1, "the gateway has cancelled its reads")
 
 
 def test_a_mutation_that_was_sent_runs_to_its_end_and_so_do_those_after_it(
@@ -230,7 +230,7 @@ def test_a_hanging_read_is_cancelled_after_its_client_has_shut_down_its_side(
         connection.send(get if method == "GET" else post(READS["one"][0], request_id))
         connection.end()
         assert connection.is_closed()
-    wait_until(lambda: hanging.given_up == 1, "the gateway has given up its reads")
+    wait_until(lambda: hanging.given_up == 1, "the gateway has cancelled its reads")
     (line,) = scripted.log_of(request_id)
     assert " status=499 " in line
 

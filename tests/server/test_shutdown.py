@@ -33,7 +33,9 @@ def test_after_sigterm_only_readyz_fails_during_the_delay(workers: int, group: b
         upstream.released.set()
         assert {gateway.get("/readyz").status_code for _ in range(ASKED)} == {200}
         gateway.send(signal.SIGTERM, group=group)
-        wait_until(lambda: {gateway.get("/readyz").status_code for _ in range(ASKED)} == {503}, "every worker is red")
+        wait_until(
+            lambda: {gateway.get("/readyz").status_code for _ in range(ASKED)} == {503}, "/readyz fails on every worker"
+        )
         assert upstream.accepted == 0
         gateway.send(signal.SIGTERM, group=group)
         assert {gateway.get("/healthz").status_code for _ in range(ASKED)} == {200}

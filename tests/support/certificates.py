@@ -10,7 +10,7 @@ from support.requirements import need
 
 def self_signed(folder: Path, *names: str) -> tuple[ssl.SSLContext, Path]:
     """Return a server context with a certificate for these names (`DNS:…`, `IP:…`), and the file to trust."""
-    need(shutil.which("openssl"), "the openssl command makes the certificate")
+    need(shutil.which("openssl"), "the openssl command is needed to create the certificate")
     key, certificate = folder / "key.pem", folder / "certificate.pem"
     request = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=test"
     files = ["-keyout", str(key), "-out", str(certificate)]

@@ -75,7 +75,7 @@ def _install(folder: Path) -> None:
         timeout=INSTALL_LIMIT,
         check=False,
     )
-    need(done.returncode == 0, f"npm ci must be able to fetch packages: {done.stderr.strip()[-300:]}")
+    need(done.returncode == 0, f"npm ci could not fetch packages: {done.stderr.strip()[-300:]}")
 
 
 def _wheel() -> Path | None:

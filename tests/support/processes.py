@@ -8,7 +8,7 @@ from support.requirements import need
 
 def need_proc() -> None:
     """Skip the test if there is no /proc."""
-    need(Path("/proc/self/task").exists(), "processes are looked at in Linux's /proc")
+    need(Path("/proc/self/task").exists(), "processes are inspected through Linux's /proc")
 
 
 def children(pid: int) -> list[int]:
