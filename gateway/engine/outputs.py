@@ -2,12 +2,13 @@
 
 The code is generated as source, which is several times faster than closures on lists. It accepts only values that are
 exactly right; for any other, it raises an exception of any class, and the operation is left to graphql-core. Resolvers
-below the root then run again, so they must not consume what they read. Below the root, an exception or an awaitable
-counts as an object if it has all the selected attributes.
+below the root then run again, so they must not consume what they read.
 """
 
 import keyword
 from collections.abc import Callable
+from functools import partial
+from types import GeneratorType
 from typing import NoReturn
 
 from graphql import (
@@ -25,6 +26,8 @@ from strawberry.types.field import StrawberryField
 from gateway.engine.selections import NotCompiledError, Selections
 from gateway.engine.strawberry_internals import definition_of, is_awaitable, resolver_of
 
+MAX_CLASSES = 100
+"""Maximum number of classes that a plan knows: a program can make new ones while it runs."""
 Shape = Callable[[object], object]
 _WRONG = {
     # The type must be exact: a bool is an int, and a str can be an enum.
@@ -41,28 +44,33 @@ class OutputCompiler:
 
     def __init__(self, selections: Selections) -> None:
         self._selections = selections
-        self._source: list[str] = []
-        self._names: dict[str, object] = {"wrong": _wrong, "is_no_value": _is_no_value, "Undefined": Undefined}
+        self._functions: dict[str, str] = {}
+        objects: set[type] = set()
+        self._names: dict[str, object] = {
+            "wrong": _wrong,
+            "is_no_value": _is_no_value,
+            "Undefined": Undefined,
+            "objects": objects,
+            "check_object": partial(_check_object, objects),
+        }
 
     def add(self, type_: GraphQLOutputType, nodes: list[FieldNode]) -> str:
         """Add the function that shapes a root resolver's value, and return its name. Raises NotCompiledError."""
-        # A resolver can return an exception instead of raising it, and the exception can have the selected attributes.
-        returned = ["if isinstance(v, Exception): wrong()", *self._value("v", type_, nodes), "return v"]
-        return self._function(returned)
+        return self._function([*self._value("v", type_, nodes), "return v"])
 
     def compile(self) -> Callable[[str], Shape]:
         """Compile all functions, and return a function that finds them by name."""
-        exec(compile("\n".join(self._source), "<plan>", "exec"), self._names)  # noqa: S102 (clients supply only GraphQL names)
+        source = "".join(f"def {name}(v):\n{body}" for body, name in self._functions.items())
+        exec(compile(source, "<plan>", "exec"), self._names)  # noqa: S102 (clients supply only GraphQL names)
         return lambda name: self._names[name]  # type: ignore[return-value]
 
-    def _function(self, body: list[str]) -> str:
-        name = f"shape{len(self._names)}"
-        self._names[name] = None
-        self._source += [f"def {name}(v):", *(f" {line}" for line in body)]
-        return name
+    def _function(self, lines: list[str]) -> str:
+        """Return the name of the function with this body: under several aliases, a selection needs only one."""
+        body = "".join(f" {line}\n" for line in lines)
+        return self._functions.setdefault(body, f"shape{len(self._functions)}")
 
     def _constant(self, value: object) -> str:
-        name = f"known{len(self._names)}"
+        name = f"known{id(value)}"
         self._names[name] = value
         return name
 
@@ -83,7 +91,8 @@ class OutputCompiler:
         if isinstance(type_, GraphQLScalarType) and type_.name in _WRONG:
             return [f"if {_WRONG[type_.name].format(variable)}: wrong()"]
         if isinstance(type_, GraphQLScalarType | GraphQLEnumType):
-            serialize = self._constant(type_.coerce_output_value)
+            serialize = f"serialize{type_.name}"
+            self._names[serialize] = type_.coerce_output_value
             return [
                 # The scalar's own function might accept an exception or an awaitable.
                 f"c = {variable}.__class__",
@@ -104,22 +113,17 @@ class OutputCompiler:
     def _object(self, type_: GraphQLObjectType, nodes: list[FieldNode]) -> str:
         if type_.is_type_of is not None:
             raise NotCompiledError("an object type with is_type_of")
-        lines: list[str] = []
+        # Exceptions and awaitables can have the selected attributes.
+        lines = ["if v.__class__ not in objects: check_object(v)"]
         items: list[str] = []
-        is_looked_at = False
         for number, (key, same) in enumerate(self._selections.of(type_, nodes).items()):
             if same[0].name.value == "__typename":
                 items.append(f"{key!r}: {type_.name!r}")
                 continue
             field = type_.fields[same[0].name.value]
-            resolved = self._resolved(definition_of(field))
-            is_looked_at = is_looked_at or resolved.startswith("v.")
-            lines.append(f"a{number} = {resolved}")
+            lines.append(f"a{number} = {self._resolved(definition_of(field))}")
             lines += self._value(f"a{number}", field.type, same)
             items.append(f"{key!r}: a{number}")
-        if not is_looked_at:
-            # Reading an attribute fails on anything but an object; if none is read, check for that.
-            lines.insert(0, "if is_no_value(v): wrong()")
         return self._function([*lines, f"return {{{', '.join(items)}}}"])
 
     def _resolved(self, field: StrawberryField) -> str:
@@ -141,6 +145,15 @@ class OutputCompiler:
 
 def _is_no_value(value: object) -> bool:
     return value is None or value is Undefined or isinstance(value, Exception) or is_awaitable(value)
+
+
+def _check_object(known: set[type], value: object) -> None:
+    """Raise an exception unless graphql-core would take a value for an object. Remember the classes of objects."""
+    # Whether a generator is awaitable depends on its function.
+    if _is_no_value(value) or isinstance(value, GeneratorType):
+        _wrong()
+    if len(known) < MAX_CLASSES:
+        known.add(value.__class__)
 
 
 def _wrong() -> NoReturn:

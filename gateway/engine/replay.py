@@ -5,6 +5,12 @@ from dataclasses import dataclass, field
 
 from graphql import GraphQLResolveInfo
 
+from gateway.engine.strawberry_internals import is_awaitable
+
+
+async def _awaited(value: object) -> object:
+    return value
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -29,5 +35,7 @@ class Replay:
             if key in self._record.raised:
                 raise self._record.raised[key]
             if key in self._record.returned:
-                return self._record.returned[key]
+                value = self._record.returned[key]
+                # It was awaited if it had to be: what that gave is not awaited in its turn.
+                return _awaited(value) if is_awaitable(value) else value
         return resolver(root, info, **arguments)
