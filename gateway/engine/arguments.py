@@ -1,6 +1,6 @@
 """Compiles functions that build a resolver's arguments from a request's variables."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import strawberry
 from graphql import (
@@ -43,12 +43,14 @@ class ArgumentCompiler:
         core: GraphQLSchema,
         operation: OperationDefinitionNode,
         inputs: InputCompiler,
+        known: Collection[str],
     ) -> None:
+        """`known` are the variables that need no check."""
         self._strawberry = schema
         self._schema = core
         self._inputs = inputs
         self._definitions = {it.variable.name.value: it for it in operation.variable_definitions or ()}
-        self._unused = set(self._definitions)
+        self._unused = set(self._definitions).difference(known)
 
     def field(
         self, field: GraphQLField, resolved: StrawberryField, node: FieldNode

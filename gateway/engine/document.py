@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sys import getsizeof
 
 from graphql import (
+    BooleanValueNode,
     DocumentNode,
     ExecutableDefinitionNode,
     FieldNode,
@@ -17,7 +18,9 @@ from graphql import (
     OperationDefinitionNode,
     SelectionNode,
     SelectionSetNode,
+    VariableNode,
     parse,
+    print_ast,
     validate,
 )
 
@@ -25,7 +28,13 @@ from gateway.engine.errors import DocumentError, Formatter
 from gateway.engine.graphql_internals import has_too_many_tokens, is_aborted
 from gateway.engine.limits import Limits, document_refusals
 from gateway.engine.rules import validation_rules
+from gateway.engine.selections import condition
 from gateway.errors import ErrorCode
+
+MAX_PLANS = 8
+"""Maximum number of plans of an operation, one for each combination of the variables on `@skip` and `@include`."""
+MAX_FURTHER_PLANS_SIZE = 600_000
+"""Maximum bytes of an operation's plans after the first: with them, any document still fits into the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +46,45 @@ class Document:
     operation: OperationDefinitionNode
 
     @property
+    def conditions(self) -> dict[str, bool | None]:
+        """The variables that `@skip` and `@include` depend on, with their defaults."""
+        used = {
+            value.name.value
+            for selected in selection_sets(self.root)
+            for node in selected.selections
+            for directive in node.directives or ()
+            if isinstance(value := condition(directive), VariableNode)
+        }
+        return {
+            it.variable.name.value: it.default_value.value if isinstance(it.default_value, BooleanValueNode) else None
+            for it in self.operation.variable_definitions or ()
+            # Only another operation's condition can have the name of a variable that is no Boolean.
+            if it.variable.name.value in used and print_ast(it.type).removesuffix("!") == "Boolean"
+        }
+
+    @property
+    def plans(self) -> int:
+        """Maximum number of plans of the operation."""
+        return min(1 << len(self.conditions), MAX_PLANS, 1 + MAX_FURTHER_PLANS_SIZE // self._plan_size)
+
+    @property
     def size(self) -> int:
-        """Estimated bytes of the document and its operation's plan: measured per token, and rounded up."""
+        """Estimated bytes of the document and its operation's plans: measured per token, and rounded up."""
+        first = 20_000 + 600 * self._tokens
+        return first + (self.plans - 1) * self._plan_size + getsizeof(self.text)
+
+    @property
+    def _plan_size(self) -> int:
+        return 10_000 + 450 * self._tokens
+
+    @property
+    def _tokens(self) -> int:
         tokens = 0
         token = self.root.loc and self.root.loc.start_token
         while token:
             tokens += 1
             token = token.next
-        return 20_000 + 600 * tokens + getsizeof(self.text)
+        return tokens
 
     def root_fields(self) -> dict[str, FieldNode]:
         """Return the operation's root fields by response key; of those selected more than once, any one node."""

@@ -10,7 +10,7 @@ from graphql import GraphQLError, GraphQLSchema, OperationType, execute
 from gateway.engine.document import Document
 from gateway.engine.errors import Formatter
 from gateway.engine.limits import Limits, variables_refusal
-from gateway.engine.plan import Plan, compile_plan, log_no_plan
+from gateway.engine.plan import ConditionalPlan, Plan, compile_plan, log_no_plan
 from gateway.engine.replay import Record, Replay
 from gateway.engine.result import Result
 from gateway.engine.size import is_larger, multiplies
@@ -99,7 +99,7 @@ class Operation:
         self._runner = runner
         self._multiplies = multiplies(document.root)
         self._runs = 0
-        self._plan: Plan | None = None
+        self._plan: Plan | ConditionalPlan | None = None
         self._is_proven = False
         self._in_vain = 0
 
@@ -130,7 +130,7 @@ class Operation:
                 self._count_in_vain()
         return runner.bounded(result, self._document) if self._multiplies else result
 
-    def _compile(self) -> Plan | None:
+    def _compile(self) -> Plan | ConditionalPlan | None:
         self._runs += 1
         if self._runs == 2:
             self._plan = compile_plan(self._runner.strawberry, self._runner.schema, self._document)

@@ -7,8 +7,9 @@ so that none of them runs twice for one field.
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, cast
 
 from graphql import FieldNode, FragmentDefinitionNode, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, OperationType
@@ -111,10 +112,53 @@ class Plan:
             return record
 
 
-def compile_plan(schema: "strawberry.Schema", core: GraphQLSchema, document: Document) -> Plan | None:
-    """Compile a document's operation, unless something in it is left to graphql-core."""
+class ConditionalPlan:
+    """Runs an operation whose selections depend on variables, by a plan for each combination of their values."""
+
+    __slots__ = ("_compile", "_conditions", "_max_plans", "_plans")
+
+    def __init__(self, document: Document, compile_for: Callable[[Mapping[str, bool]], Plan | None]) -> None:
+        """`compile_for` makes the plan for values of the conditions."""
+        self._conditions = document.conditions
+        self._max_plans = document.plans
+        self._compile = compile_for
+        self._plans: dict[tuple[bool, ...], Plan | None] = {}
+
+    def run(self, variables: Variables, context: object) -> Awaitable[dict[str, object] | Record]:
+        """Return the operation's data, or the record from which graphql-core continues."""
+        plan = self._plan(variables)
+        return plan.run(variables, context) if plan else _hand_over()
+
+    def _plan(self, variables: Variables) -> Plan | None:
+        values: list[bool] = []
+        for name, default in self._conditions.items():
+            value = variables.get(name, default)
+            if value is not True and value is not False:
+                return None  # graphql-core reports it
+            values.append(value)
+        key = tuple(values)
+        if key not in self._plans and len(self._plans) < self._max_plans:
+            self._plans[key] = self._compile(dict(zip(self._conditions, values, strict=True)))
+        return self._plans.get(key)
+
+
+async def _hand_over() -> Record:
+    return Record()
+
+
+def compile_plan(schema: "strawberry.Schema", core: GraphQLSchema, document: Document) -> Plan | ConditionalPlan | None:
+    """Return a plan for the document's operation, or None if graphql-core must run it."""
+    if document.conditions:
+        return ConditionalPlan(document, partial(compile_for, schema, core, document))
+    return compile_for(schema, core, document, {})
+
+
+def compile_for(
+    schema: "strawberry.Schema", core: GraphQLSchema, document: Document, conditions: Mapping[str, bool]
+) -> Plan | None:
+    """Return a plan for these values of the variables on `@skip` and `@include`, or None if there can be none."""
     try:
-        return _Compiler(schema, core, document).plan()
+        return _Compiler(schema, core, document, conditions).plan()
     except NotCompiledError as reason:
         log_no_plan(str(reason))
         return None
@@ -129,15 +173,17 @@ def log_no_plan(reason: str) -> None:
 
 
 class _Compiler:
-    def __init__(self, schema: "strawberry.Schema", core: GraphQLSchema, document: Document) -> None:
+    def __init__(
+        self, schema: "strawberry.Schema", core: GraphQLSchema, document: Document, conditions: Mapping[str, bool]
+    ) -> None:
         self._schema = schema
         self._core = core
         self._operation = document.operation
         self._fragments = {
             node.name.value: node for node in document.root.definitions if isinstance(node, FragmentDefinitionNode)
         }
-        self._selections = Selections(core, self._fragments)
-        self._arguments = ArgumentCompiler(schema, core, document.operation, InputCompiler(schema))
+        self._selections = Selections(core, self._fragments, conditions)
+        self._arguments = ArgumentCompiler(schema, core, document.operation, InputCompiler(schema), conditions)
         self._outputs = OutputCompiler(self._selections)
 
     def plan(self) -> Plan:

@@ -17,6 +17,8 @@ from graphql import (
     NamedTypeNode,
     SelectionNode,
     SelectionSetNode,
+    ValueNode,
+    VariableNode,
     is_abstract_type,
 )
 
@@ -26,11 +28,20 @@ class NotCompiledError(Exception):
 
 
 class Selections:
-    """Collects the fields of a document's selection sets."""
+    """Collects the fields of a document's selection sets.
 
-    def __init__(self, schema: GraphQLSchema, fragments: Mapping[str, FragmentDefinitionNode]) -> None:
+    `conditions` has the values of the variables that `@skip` and `@include` depend on.
+    """
+
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        fragments: Mapping[str, FragmentDefinitionNode],
+        conditions: Mapping[str, bool],
+    ) -> None:
         self._schema = schema
         self._fragments = fragments
+        self._conditions = conditions
 
     def collect(
         self, type_: GraphQLObjectType, selection_sets: Iterable[SelectionSetNode]
@@ -54,7 +65,7 @@ class Selections:
         spread: set[str],
     ) -> None:
         for node in selection_set.selections:
-            if not _is_included(node):
+            if not self._is_included(node):
                 continue
             if isinstance(node, FieldNode):
                 fields.setdefault(node.alias.value if node.alias else node.name.value, []).append(node)
@@ -73,16 +84,21 @@ class Selections:
         named = self._schema.get_type(condition.name.value)
         return is_abstract_type(named) and self._schema.is_sub_type(named, type_)
 
+    def _is_included(self, node: SelectionNode) -> bool:
+        return all(self._includes(directive) for directive in node.directives or ())
 
-def _is_included(node: SelectionNode) -> bool:
-    return all(_lets_in(directive) for directive in node.directives or ())
+    def _includes(self, directive: DirectiveNode) -> bool:
+        value = condition(directive)
+        if isinstance(value, BooleanValueNode):
+            included = value.value
+        elif isinstance(value, VariableNode) and value.name.value in self._conditions:
+            included = self._conditions[value.name.value]
+        else:
+            raise NotCompiledError("a directive other than @skip and @include")
+        return included is (directive.name.value == "include")
 
 
-def _lets_in(directive: DirectiveNode) -> bool:
+def condition(directive: DirectiveNode) -> ValueNode | None:
+    """Return what a `@skip` or `@include` depends on; None for other directives."""
     arguments = directive.arguments or ()
-    if directive.name.value not in {"skip", "include"} or len(arguments) != 1:
-        raise NotCompiledError("a directive other than @skip and @include")
-    value = arguments[0].value
-    if not isinstance(value, BooleanValueNode):
-        raise NotCompiledError("a directive with a variable")
-    return value.value is (directive.name.value == "include")
+    return arguments[0].value if directive.name.value in {"skip", "include"} and len(arguments) == 1 else None

@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import tracemalloc
+from itertools import product
 
 import pytest
 from support.engine_runs import counted_runs
@@ -134,6 +135,10 @@ DOCUMENTS = {
     "aliases": "{ item(id: 1) { " + " ".join(f"a{n}: id" for n in range(50)) + " } } #N",
     "fragments": "{ now " + "... { now } " * 15 + "} #N",
     "objects": "mutation { " + " ".join(f"a{n}: {CREATE}" for n in range(20)) + " } #N",
+    "conditions": "query($a: Boolean! $b: Boolean! $c: Boolean!) { "
+    + " ".join(f"a{n}: item(id: 1) {{ ...F x{n}: id }}" for n in range(12))
+    + " now @include(if: $c) } fragment F on Item { id created title hot score tags color @skip(if: $b) "
+    + "matrix @include(if: $a) related { id color matrix } } #N",
     "comments": "{ now }" + "\n#" * 3_000 + " #N",
     "a long string": '{ item(id: "' + "\U0001f600" * 10_000 + '") { id } } #N',
     "errors": "{ " + "no " * 200 + "} #N",
@@ -155,6 +160,8 @@ def test_a_cached_entry_takes_no_more_memory_than_counted(document: str, sizes: 
             except DocumentError:
                 continue
             asyncio.run(operation.execute(None, Calls(Outcomes())))
+            for values in product((True, False), repeat=3):
+                asyncio.run(operation.execute(dict(zip("abc", values, strict=True)), Calls(Outcomes())))
 
     keep(0)  # allocate what all documents share
     gc.collect()

@@ -9,6 +9,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -16,8 +17,8 @@ from graphql import GraphQLError, IntValueNode, NullValueNode
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from hypothesis_graphql import mutations, queries
-from support.documents import STRINGS, Case, Generator
-from support.engine_comparison import SCHEMA, compare
+from support.documents import ABSENT, STRINGS, Case, Generator
+from support.engine_comparison import SCHEMA, compare, known
 from support.engine_schema import BetterItem, Color, Item, Outcomes, Page, Text
 
 from gateway.engine import DocumentError
@@ -205,8 +206,36 @@ def test_operations_from_hypothesis_graphql_return_what_graphql_core_returns(
         assume(False)
 
 
+@settings(
+    max_examples=max(CASES // 20, 10),
+    derandomize=DERANDOMIZE,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(seed=st.integers(0, 2**64))
+def test_each_combination_of_conditions_answers_as_with_graphql_core(tally: Tally, seed: int) -> None:
+    random = seeded(seed)
+    case = Generator(CORE, random, wrong=0.2, conditional=True).case()
+    assume(case.conditions)
+    try:
+        operation = known(case, lambda: RandomOutcomes(seed))
+    except DocumentError:
+        tally["refused"] += 1
+        assume(False)
+    values: list[object] = [True, False, True, False, ABSENT, *([None, 1, "true"] if random.random() < 0.2 else [])]
+    for _ in range(10):
+        chosen = {name: random.choice(values) for name in case.conditions}
+        variables = {name: value for name, value in (case.variables | chosen).items() if value is not ABSENT}
+        compared = compare(replace(case, variables=variables), lambda: RandomOutcomes(seed), operation)
+        tally["conditional"] += 1
+        tally["conditional, by plan"] += not compared.by_core
+        assert compared.by_core or not compared.errors
+
+
 def test_most_generated_operations_are_compiled(tally: Tally) -> None:
     assert not tally["bugs"]
     assert tally["compiled"] > tally["cases"] * 0.4
     assert tally["compiled, with errors"] > tally["cases"] * 0.05
     assert tally["refused"] < tally["cases"] * 0.2
+    assert tally["conditional, by plan"] > tally["conditional"] * 0.3

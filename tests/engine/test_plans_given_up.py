@@ -68,7 +68,6 @@ def run(it: Operation, answers: Iterable[object], variables: dict[str, object] |
     ("text", "reason"),
     [
         ("{ __schema { queryType { name } } }", "a field that is not a Strawberry field, or has extensions"),
-        ("query($yes: Boolean = true) { item(id: 1) { id @include(if: $yes) } }", "a directive with a variable"),
         ("{ item(id: 1) { slow } }", "a resolver below the root that is async, or takes arguments or info"),
         ("{ item(id: 1) { padded } }", "a resolver below the root that is async, or takes arguments or info"),
         ("{ streamed { id } }", "a resolver that yields"),

@@ -58,12 +58,14 @@ class Case:
     text: str
     variables: dict[str, object]
     kind: str
+    conditions: tuple[str, ...] = ()
+    """The variables that `@skip` and `@include` depend on."""
 
 
 class Generator:
-    """Generate one case."""
+    """Generate one case, with many conditions or with few."""
 
-    def __init__(self, schema: GraphQLSchema, random: Random, *, wrong: float) -> None:
+    def __init__(self, schema: GraphQLSchema, random: Random, *, wrong: float, conditional: bool = False) -> None:
         self._schema = schema
         self._random = random
         self._wrong = wrong if random.random() < 0.3 else 0.0
@@ -71,6 +73,8 @@ class Generator:
         self._given: dict[str, object] = {}
         self._fragments: list[str] = []
         self._aliases = 0
+        self._conditional = conditional
+        self._conditions: list[str] = []
 
     def case(self) -> Case:
         random = self._random
@@ -81,7 +85,9 @@ class Generator:
         variables = f"({', '.join(self._definitions)})" if self._definitions else ""
         if random.random() < 0.1:
             self._given["unknown"] = random.choice(WRONG)
-        return Case(f"{kind} It{variables} {selection} {' '.join(self._fragments)}", self._given, kind)
+        return Case(
+            f"{kind} It{variables} {selection} {' '.join(self._fragments)}", self._given, kind, tuple(self._conditions)
+        )
 
     def chance(self, probability: float) -> bool:
         return self._random.random() < probability
@@ -127,13 +133,22 @@ class Generator:
         return f"{alias}{name}{arguments}{self._directives()}{selection}"
 
     def _directives(self) -> str:
-        if not self.chance(0.08):
+        if not self.chance(0.3 if self._conditional else 0.08):
             return ""
-        name = self._random.choice(["skip", "include"])
-        value = self._random.choice(["true", "false"])
-        if self.chance(0.1):
-            value = f"${self._variable('Boolean!', None, self._random.choice([True, False]))}"
-        return f" @{name}(if: {value})"
+        names = ["skip", "include"]
+        self._random.shuffle(names)
+        return "".join(f" @{name}(if: {self._condition()})" for name in names[: 2 if self.chance(0.2) else 1])
+
+    def _condition(self) -> str:
+        if not self.chance(0.9 if self._conditional else 0.1):
+            return self._random.choice(["true", "false"])
+        if len(self._conditions) < 3 and self.chance(0.6):
+            type_, literal = self._random.choice(
+                [("Boolean!", None), ("Boolean", "true"), ("Boolean", "false"), ("Boolean!", "false")]
+            )
+            self._conditions.append(self._variable(type_, literal, self._random.choice([True, False])))
+            return f"${self._conditions[-1]}"
+        return f"${self._random.choice(self._conditions)}" if self._conditions else "true"
 
     def _arguments(self, definition: GraphQLField) -> str:
         given = []

@@ -12,7 +12,7 @@ from support.documents import Case
 from support.engine_runs import counted_runs
 from support.engine_schema import Calls, Outcomes, create_schema
 
-from gateway.engine import Engine, Limits
+from gateway.engine import Engine, Limits, Operation
 
 T = TypeVar("T")
 LIMITS = Limits(errors=1000, aliases=1000, root_fields=1000, fields=10000)
@@ -25,6 +25,7 @@ class Comparison:
 
     compiled: bool
     handed_over: bool
+    by_core: bool
     errors: list[dict[str, object]]
 
 
@@ -45,12 +46,18 @@ def formatted(error: GraphQLError) -> dict[str, object]:
     return {**error.formatted}
 
 
-def compare(case: Case, outcomes: Callable[[], Outcomes]) -> Comparison:
-    """Run a case both ways, and require equal data, errors and resolver calls. Raises DocumentError."""
+def known(case: Case, outcomes: Callable[[], Outcomes]) -> Operation:
+    """Return an operation that has run once, so that the next run compiles a plan. Raises DocumentError."""
     with patch("gateway.engine.engine.Formatter", Unmasked):
         engine = Engine(SCHEMA, limits=LIMITS)
     operation = engine.prepare(case.text, None)
-    asyncio.run(settled(operation.execute(case.variables, Calls(outcomes()))))  # the second run compiles the plan
+    asyncio.run(settled(operation.execute(case.variables, Calls(outcomes()))))
+    return operation
+
+
+def compare(case: Case, outcomes: Callable[[], Outcomes], operation: Operation | None = None) -> Comparison:
+    """Run a case both ways, and require equal data, errors and resolver calls. Raises DocumentError."""
+    operation = operation or known(case, outcomes)
     calls, expected_calls = Calls(outcomes()), Calls(outcomes())
     with counted_runs() as runs:
         result = asyncio.run(settled(operation.execute(case.variables, calls)))
@@ -64,7 +71,7 @@ def compare(case: Case, outcomes: Callable[[], Outcomes]) -> Comparison:
     else:
         assert list(map(shown, result.errors)) == list(map(shown, errors))
         assert calls.made == expected_calls.made
-    return Comparison(runs.plans > 0, runs.plans > 0 and runs.by_core > 0, errors)
+    return Comparison(runs.plans > 0, runs.plans > 0 and runs.by_core > 0, runs.by_core > 0, errors)
 
 
 def shown(value: object) -> str:
