@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from benchmarks.in_process import ask, gateway_app, run_on_its_loop
-from benchmarks.operations import OPERATIONS, STORED
+from benchmarks.operations import OPERATIONS, STORED, C
 from starlette.types import ASGIApp
 from support.invitations_upstream import InvitationsUpstream, Request, json_answer
 
@@ -63,7 +63,7 @@ def _rest(request: Request) -> bytes:
 
 async def _count(upstream_url: str, log: Path, calls: dict[str, int]) -> None:
     app = gateway_app(upstream_url, log)
-    for operation in OPERATIONS:
+    for operation in (C, *OPERATIONS):
         body = operation.body
         for _ in range(WARM_UP):
             operation.check(await ask(app, body))

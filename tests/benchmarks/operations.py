@@ -69,5 +69,14 @@ M = Operation(
     {"input": INPUT},
 )
 Q1 = Operation("Q1", f"query Q1($id: ID!) {{ invitation(id: $id) {{ {FIELDS} }} }}", {"invitation": SHOWN}, {"id": ID})
+C = Operation(
+    "C",
+    "query C($id: ID!, $x: Boolean!, $y: Boolean!) { invitation(id: $id) { "
+    + FIELDS.replace("created", "created @include(if: $x)").replace("trackingId", "trackingId @skip(if: $y)")
+    + " } }",
+    Q1.data,
+    {"id": ID, "x": True, "y": False},
+)
+"""Q1 with conditions, as frontends write them."""
 QL = listing(20)
 OPERATIONS = (M, Q1, QL)

@@ -32,7 +32,7 @@ def calls() -> dict[str, int]:
     return counted
 
 
-@pytest.mark.parametrize("operation", ["M", "Q1", "QL"])
+@pytest.mark.parametrize("operation", ["C", "M", "Q1", "QL"])
 def test_a_request_makes_at_most_a_tenth_more_calls_than_committed(operation: str, calls: dict[str, int]) -> None:
     _, figures = committed()
     assert calls[operation] <= figures[operation] * 1.1, RENEW
