@@ -96,11 +96,14 @@ class ArgumentCompiler:
         if isinstance(node, VariableNode):
             return self._variable(node.name.value, type_, annotation, default)
         if not _has_variables(node):
-            coerced = coerce_input_literal(node, type_)
-            if coerced is Undefined:
-                raise NotCompiledError("a literal that does not coerce")
-            return _supplied(self._inputs.constant(coerced, annotation))
+            return _supplied(self._literal(node, type_, annotation))
         return self._composed(node, type_, annotation)
+
+    def _literal(self, node: ValueNode, type_: GraphQLInputType, annotation: object) -> Supply:
+        """Return the function for a value without variables. A scalar may make it of a mutable class."""
+        if coerce_input_literal(node, type_) is Undefined:
+            raise NotCompiledError("a literal that does not coerce")
+        return self._inputs.constant(lambda: coerce_input_literal(node, type_), annotation)
 
     def _composed(self, node: ValueNode, type_: GraphQLInputType, annotation: object) -> Source:
         if isinstance(type_, GraphQLNonNull):
@@ -152,7 +155,9 @@ class ArgumentCompiler:
     def _list(self, node: ListValueNode, type_: GraphQLList[GraphQLInputType], annotation: StrawberryList) -> Source:
         of_type = type_.of_type
         # In a list, an absent variable is null.
-        nothing = wrong if isinstance(of_type, GraphQLNonNull) else self._inputs.constant(None, annotation.of_type)
+        nothing = (
+            wrong if isinstance(of_type, GraphQLNonNull) else self._inputs.constant(lambda: None, annotation.of_type)
+        )
         sources = [self._source(item, of_type, annotation.of_type, nothing) for item in node.values]
         return lambda variables: [source(variables) for source in sources]
 
@@ -165,10 +170,9 @@ class ArgumentCompiler:
         literal = self._definitions[name].default_value
         supply: Supply = default or _absent
         if literal:
-            coerced = coerce_input_literal(literal, own_type)
-            if coerced is Undefined or (coerced is None and never_null):
-                raise NotCompiledError("a variable's default that does not coerce")
-            supply = self._inputs.constant(coerced, annotation)
+            if never_null and coerce_input_literal(literal, own_type) is None:
+                raise NotCompiledError("a variable's default that is null where null is not allowed")
+            supply = self._literal(literal, own_type, annotation)
         elif isinstance(own_type, GraphQLNonNull):
             supply = wrong
 

@@ -10,7 +10,7 @@ from gateway.engine.document import Reader
 from gateway.engine.errors import DocumentError, Formatter
 from gateway.engine.limits import Limits
 from gateway.engine.operation import Operation, Runner
-from gateway.engine.strawberry_internals import core_schema
+from gateway.engine.strawberry_internals import core_schema, ignored_parts
 from gateway.errors import ErrorCode
 
 if TYPE_CHECKING:
@@ -36,6 +36,11 @@ class Engine:
         introspection: bool = True,
         limits: Limits = Limits(),  # noqa: B008 (it is immutable)
     ) -> None:
+        """Raise ValueError for a schema with parts that the engine would ignore."""
+        ignored = ignored_parts(schema)
+        if ignored:
+            message = f"The engine does not support these parts of the schema: {', '.join(ignored)}. Remove them."
+            raise ValueError(message)
         core = core_schema(schema)
         self._limits = limits
         self._formatter = Formatter(core, limits, introspection=introspection)

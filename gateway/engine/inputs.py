@@ -60,14 +60,14 @@ class InputCompiler:
         present = self._present(type_, annotation)
         return lambda value: None if value is None else present(value)
 
-    def constant(self, coerced: object, annotation: object) -> Callable[[], object]:
-        """Return a function that returns a value coerced by graphql-core: a new one for each call if it is mutable.
+    def constant(self, coerce: Callable[[], object], annotation: object) -> Callable[[], object]:
+        """Return a function that returns what `coerce` does, converted: a new value for each call if it is mutable.
 
         Raises NotCompiledError if Strawberry refuses the value.
         """
 
         def convert() -> object:
-            return self._convert(coerced, annotation)
+            return self._convert(coerce(), annotation)
 
         try:
             value = convert()
@@ -133,7 +133,7 @@ class InputCompiler:
         if defined.default is not None:
             raise NotCompiledError("a default that only graphql-core knows")  # Strawberry does not use these
         if defined.default_value is not Undefined:
-            return self.constant(defined.default_value, annotation)
+            return self.constant(lambda: defined.default_value, annotation)
         return wrong if isinstance(defined.type, GraphQLNonNull) else None
 
 

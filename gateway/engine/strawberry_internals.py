@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from graphql import GraphQLField, GraphQLSchema
 from strawberry.exceptions import StrawberryInputCoercionError  # raised for invalid client input
 from strawberry.execution import optimized_is_awaitable as is_awaitable  # Strawberry passes it to graphql-core
+from strawberry.schema.base import BaseSchema
+from strawberry.schema.schema import Schema, StrawberryGraphQLCoreExecutionContext
 from strawberry.schema.validation_rules.maybe_null import (
     MaybeNullValidationRule,
 )  # Strawberry adds this rule to graphql-core's
@@ -18,6 +20,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule  
 from strawberry.types.arguments import convert_argument
 from strawberry.types.base import StrawberryList, StrawberryMaybe, StrawberryOptional, get_object_definition
 from strawberry.types.field import StrawberryField
+from strawberry.types.fields.resolver import StrawberryResolver
 
 from gateway.engine.selections import NotCompiledError
 
@@ -48,6 +51,26 @@ def executor_class(schema: "strawberry.Schema") -> "type[Executor[Any]]":
     return schema.execution_context_class
 
 
+def ignored_parts(schema: "strawberry.Schema") -> list[str]:
+    """Return the parts of a schema that Strawberry respects when it runs an operation, and the engine does not."""
+    config = schema.config
+    parts = {
+        "extensions": schema.extensions,
+        "get_extensions": _is_overridden(schema, "get_extensions", Schema),
+        "directives": schema.directives,
+        "subscription": schema.subscription,
+        "execution_context_class": schema.execution_context_class is not StrawberryGraphQLCoreExecutionContext,
+        "process_errors": _is_overridden(schema, "process_errors", BaseSchema),
+        "config.disable_field_suggestions": config.disable_field_suggestions,
+        "config.enable_experimental_incremental_execution": config.enable_experimental_incremental_execution,
+    }
+    return [name for name, used in parts.items() if used]
+
+
+def _is_overridden(it: object, method: str, class_: type) -> bool:
+    return getattr(getattr(it, method), "__func__", None) is not getattr(class_, method)
+
+
 def has_exception_handlers(schema: "strawberry.Schema") -> bool:
     """Return whether the schema can turn exceptions of resolvers into results."""
     return bool(schema.exception_handlers)
@@ -58,6 +81,8 @@ def definition_of(field: GraphQLField | None) -> StrawberryField:
     found = field and field.extensions.get("strawberry-definition")
     if not isinstance(found, StrawberryField) or found.extensions:
         raise NotCompiledError("a field that is not a Strawberry field, or has extensions")
+    if _is_overridden(found, "get_result", StrawberryField):
+        raise NotCompiledError("a field with its own get_result")
     return found
 
 
@@ -124,6 +149,8 @@ def resolver_of(field: StrawberryField) -> Resolver | None:
         return None
     if not callable(it.wrapped_func) or isasyncgenfunction(it.wrapped_func):
         raise NotCompiledError("a resolver that yields")
+    if _is_overridden(it, "__call__", StrawberryResolver):
+        raise NotCompiledError("a resolver of a class of its own")
     parents = {parameter.name for parameter in (it.parent_parameter, it.root_parameter) if parameter}
     info = it.info_parameter.name if it.info_parameter else None
     return Resolver(it.wrapped_func, it.is_async, bool(it.self_parameter), parents, info)

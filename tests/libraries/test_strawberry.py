@@ -71,6 +71,22 @@ def test_a_field_of_graphql_core_refers_to_strawberrys_field() -> None:
             internals.definition_of(missing)
 
 
+def test_a_field_with_its_own_get_result_is_detected() -> None:
+    class OwnField(StrawberryField):
+        def get_result(self, source: object, info: object, args: list[object], kwargs: object) -> object:
+            raise NotImplementedError
+
+    @strawberry.type
+    class Odd:
+        own: str = OwnField()  # type: ignore[assignment]
+
+    query = internals.core_schema(strawberry.Schema(Odd)).query_type
+    assert query
+    with pytest.raises(NotCompiledError):
+        internals.definition_of(query.fields["own"])
+    assert internals.ignored_parts(SCHEMA) == []
+
+
 def test_exception_handlers_are_detected() -> None:
     @strawberry.type
     class Problem:

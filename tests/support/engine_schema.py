@@ -282,12 +282,5 @@ class Mutation:
     count: int | None = strawberry.field(resolver=_count)
 
 
-class QuietSchema(strawberry.Schema):
-    """Logs no client errors: Strawberry would log each one."""
-
-    def process_errors(self, errors: object, execution_context: object = None) -> None:
-        pass
-
-
 def create_schema() -> strawberry.Schema:
-    return QuietSchema(Query, Mutation, config=StrawberryConfig(scalar_map={Int64: INT64}))
+    return strawberry.Schema(Query, Mutation, config=StrawberryConfig(scalar_map={Int64: INT64}))
