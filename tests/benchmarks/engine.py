@@ -1,7 +1,8 @@
 """CPU time of the engine compared with graphql-core and Strawberry, without HTTP: `python -m benchmarks.engine`.
 
-M creates an invitation, Q1 reads one, QL lists twenty; resolvers answer at once. A warm operation has been seen before,
-a cold one has not. Figures are ratios to graphql-core in the same run, medians of interleaved rounds: less is better.
+M creates an invitation, Q1 reads one, C does so with a condition, QL lists twenty; resolvers answer at once. A warm
+operation has been seen before, a cold one has not. Figures are ratios to graphql-core in the same run, medians of
+interleaved rounds: less is better.
 """
 
 import asyncio
@@ -35,6 +36,10 @@ OPERATIONS: dict[str, tuple[str, dict[str, object]]] = {
         {"input": INPUT},
     ),
     "Q1": (f"query Q1($id: ID!){{ invitation(id:$id){{ {FIELDS} }} }}", {"id": "1"}),
+    "C": (
+        f"query C($id: ID!, $x: Boolean!){{ invitation(id:$id){{ {FIELDS} ... @include(if: $x){{ created }} }} }}",
+        {"id": "1", "x": True},
+    ),
     "QL": (f"query QL{{ invitations(first: 20){{ nodes{{ {FIELDS} }} }} }}", {}),
 }
 Run = Callable[[str, Mapping[str, object]], Awaitable[object]]

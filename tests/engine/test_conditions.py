@@ -50,6 +50,37 @@ def test_each_combination_of_values_has_a_plan_that_answers_as_graphql_core_does
             assert runs.by_core == 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        """query($a: Boolean!, $b: Boolean!) {
+            now @include(if: $a) @skip(if: $b) count @skip(if: $a) @include(if: true)
+        }""",
+        "query($a: Boolean!, $b: Boolean!) { item(id: 1) @include(if: $a) { id } item(id: 1) @skip(if: $b) { title } }",
+        "query($a: Boolean!, $b: Boolean!) { ...F @include(if: $a) ...F @include(if: $b) } fragment F on Query { now }",
+        """query($a: Boolean!, $b: Boolean!) { ... @skip(if: $a) { item(id: 1) { ...F } } item(id: 1) { id } }
+        fragment F on Item { ... on Item @include(if: $b) { text { body @skip(if: $a) __typename } } }""",
+        "query($a: Boolean!, $b: Boolean!) { __typename @include(if: $a) t: __typename @skip(if: $b) }",
+        """mutation($a: Boolean!, $b: Boolean!) {
+            one: create @include(if: $a) { id } one: create @include(if: $b) { title }
+            two: update(id: 1) @skip(if: $a) { id @include(if: $b) }
+        }""",
+    ],
+)
+def test_conditions_at_every_place_answer_and_call_as_with_graphql_core(text: str) -> None:
+    operation = known(text, {"a": True, "b": True})
+    for a, b in product((True, False), repeat=2):
+        variables = {"a": a, "b": b}
+        for _ in range(2):
+            calls, expected_calls = Calls(Outcomes()), Calls(Outcomes())
+            with counted_runs() as runs:
+                result = asyncio.run(operation.execute(variables, calls))
+            expected = asyncio.run(SCHEMA.execute(text, variables, expected_calls))
+            assert (str(result.data), result.errors, expected.errors) == (str(expected.data), [], None)
+            assert calls.made == expected_calls.made
+            assert runs.by_core == 0
+
+
 def test_a_variable_that_is_absent_has_its_default() -> None:
     operation = known(TEXT, {"a": True})
     with counted_runs() as runs:
