@@ -15,7 +15,7 @@ from gateway.http.graphiql import GraphiQL
 from gateway.http.health import Health
 from gateway.invitations import Caller, InvitationsClient
 from gateway.schema import Context, create_schema
-from gateway.server.descriptors import UPSTREAM_CONNECTIONS, client_connections
+from gateway.server.descriptors import client_connections, upstream_connections
 from gateway.server.run import worker_start
 from gateway.server.shutdown import announced_shutdown
 from gateway.settings import Settings, load_settings
@@ -24,6 +24,8 @@ from gateway.transport import Transport, tls_context
 
 MAX_RESPONSE = 8_000_000
 """Maximum bytes of a REST response: ten times a page of a hundred invitations with long messages."""
+LATENCY_SHARE = 0.5
+"""Share of the timeout that a REST request may be expected to take when it is sent."""
 LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 
 
@@ -33,27 +35,28 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
     With a `store`, it is for development: it also serves the sandbox, supplies a missing token, and allows pages on
     this machine to call it.
     """
+    url = settings.upstream_url
     transport = Transport(
+        url,
         max_response_bytes=MAX_RESPONSE,
-        max_connections=UPSTREAM_CONNECTIONS,
-        ssl_context=tls_context() if settings.upstream_url.startswith("https:") else None,
+        max_connections=upstream_connections(settings.max_operations),
+        max_latency=settings.upstream_timeout * LATENCY_SHARE,
+        ssl_context=tls_context() if url.startswith("https:") else None,
         proxy=settings.upstream_proxy.get_secret_value() or None,
     )
-    client = InvitationsClient(
-        transport, url=settings.upstream_url, timeout=settings.upstream_timeout, update_path=settings.update_path
-    )
+    client = InvitationsClient(transport, url=url, timeout=settings.upstream_timeout, update_path=settings.update_path)
     sandbox_headers = {b"authorization": b"Bearer " + sandbox.SANDBOX_TOKEN.encode()}
 
     def context(headers: Mapping[bytes, bytes]) -> Context:
         return Context(client.for_caller(Caller.read({**sandbox_headers, **headers} if store else headers)))
 
     health = Health()
-    graphiql = GraphiQL(upstream=settings.upstream_url, sandbox=store is not None) if settings.playground else None
+    graphiql = GraphiQL(upstream=url, sandbox=store is not None) if settings.playground else None
     endpoint = GraphQLEndpoint(
         Engine(create_schema(), introspection=settings.introspection),
         context=context,
         playground=graphiql.page if graphiql else None,
-        max_operations=min(settings.max_operations, client_connections()),
+        max_operations=min(settings.max_operations, client_connections(settings.max_operations)),
     )
     routes = [
         *health.routes(),

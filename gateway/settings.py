@@ -107,7 +107,7 @@ class Settings(BaseSettings):
         default=8000, ge=0, le=65535, description="port to listen on; 0 picks a free one"
     )
     workers: int = Field(default=1, ge=1, le=128, description="number of worker processes")
-    max_operations: int = Field(default=1000, ge=1, le=100_000, description="maximum concurrent operations per process")
+    max_operations: int = Field(default=4000, ge=1, le=100_000, description="maximum concurrent operations per process")
     shutdown_delay: float = Field(
         default=0.0, ge=0, le=300, allow_inf_nan=False, description="seconds to keep listening after SIGTERM"
     )

@@ -25,10 +25,11 @@ from gateway.invitations.rest_log import logger as rest_log
 from gateway.invitations.retries import AFTER_FOREIGN_ANSWER, MAX_TRIES, Retry, after_error, after_status
 from gateway.transport import Request, ResponseTooLarge
 
-SHARE = 0.5
-"""Share of the remaining time for queueing, and again for connecting. A request sent later would rarely be answered in
-time, and the API would spend work on it that other requests need.
-"""
+QUEUE_SHARE = 0.25
+"""Share of the remaining time for waiting until fewer requests are in flight. A request sent later would rarely be
+answered in time, and the API would spend work on it that other requests need."""
+CONNECT_SHARE = 0.5
+"""Share of what remains then, for connecting."""
 
 _T = TypeVar("_T")
 _Headers: TypeAlias = list[tuple[bytes, bytes]]
@@ -144,7 +145,7 @@ class RestClient:
             {
                 "target": call.target.encode("ascii"),
                 "deadline": call.deadline,
-                "timeout": {"pool": left * SHARE, "connect": left * SHARE, "write": left, "read": left},
+                "timeout": {"pool": left * QUEUE_SHARE, "connect": left * CONNECT_SHARE, "write": left, "read": left},
             },
         )
 

@@ -3,12 +3,11 @@
 import logging
 import sys
 
-UPSTREAM_CONNECTIONS = 100
-"""Maximum number of connections to the REST API."""
 REFUSALS = 128
 """Maximum number of rejected client connections that are kept until the client has read the response."""
-_OTHERS = 2 * UPSTREAM_CONNECTIONS + REFUSALS + 64
-"""Descriptors not for clients: a new upstream connection may try two addresses; 64 are for everything else."""
+_OTHERS = REFUSALS + 2 * 64 + 64
+"""Descriptors neither for clients nor for the pool: each of 64 connections being opened may try two more addresses;
+64 are for everything else."""
 _ENOUGH = 65_536
 _LEAST = 512
 
@@ -41,15 +40,20 @@ def raise_limit() -> tuple[int, int]:
     return before, after
 
 
-def client_connections() -> int:
+def upstream_connections(max_operations: int) -> int:
+    """Return the maximum number of connections to the REST API: one for each operation, if the limit has room."""
+    return min(max_operations, (max(_limit(), _LEAST) - _OTHERS) // 3)
+
+
+def client_connections(max_operations: int) -> int:
     """Return the number of client connections that the limit leaves room for."""
-    return max(_limit(), _LEAST) - _OTHERS
+    return max(_limit(), _LEAST) - _OTHERS - upstream_connections(max_operations)
 
 
 def tell_limit(before: int, after: int, max_operations: int) -> None:
     """Log the limit and the client connections it allows; warn if it lowers `max_operations` to that."""
     limit = f"was raised from {before} to {after}" if after > before else f"is {after}"
-    connections = client_connections()
+    connections = client_connections(max_operations)
     message = f"The open file limit (ulimit -n) {limit}: each process accepts {connections} client connections"
     if max_operations > connections:
         _logger.warning("%s, and GATEWAY_MAX_OPERATIONS is %d instead of %d", message, connections, max_operations)

@@ -48,7 +48,7 @@ def run(
     tell_limit(*limit, settings.max_operations)
     config = uvicorn.Config(
         cast("str", app),
-        http=cast("type", BoundedConnections(client_connections())),
+        http=cast("type", BoundedConnections(client_connections(settings.max_operations))),
         factory=isinstance(app, str),
         workers=workers,
         log_config=None,

@@ -2,73 +2,97 @@
 
 import asyncio
 import socket
-from dataclasses import dataclass
+from copy import copy
+from itertools import zip_longest
 from typing import Any, TypeAlias
 
 AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
-"""An item that `socket.getaddrinfo` returns."""
+"""What `socket.getaddrinfo` returns."""
 
-REMEMBER_SECONDS = 600.0
-"""How long a remembered address overrides the resolver's order: about ten minutes (RFC 6555, section 4.2)."""
-MAX_HOSTS = 64
-
-
-@dataclass
-class _Memory:
-    until: float
-    good: Any = None
-    bad: Any = None
+LOOK_UP_AFTER = 1.0
+"""Seconds for which the result of a lookup is used, so that hundreds of connections opened at once need one lookup."""
+AVOID_SECONDS = 600.0
+"""Seconds for which an address that did not work is tried last: on the order of ten minutes (RFC 6555, section 4.2)."""
 
 
 class Addresses:
-    """Resolves hosts, and remembers which address worked when the first one did not.
+    """Finds the addresses of a host, a different one first each time, and those that did not work last."""
 
-    Names are resolved for every connection, so that DNS TTLs hold. `good` is an address that worked after an earlier
-    one had failed, `bad` one that accepted a connection that then could not be used.
-    """
+    def __init__(self, host: str, port: int) -> None:
+        self._host = host
+        self._port = port
+        self._lookup: asyncio.Task[list[Any] | Exception] | None = None
+        """What has been, or is being, looked up."""
+        self._look_up_again = 0.0
+        self._turn = 0
+        self._avoided: dict[tuple[str, int], float] = {}
 
-    def __init__(self) -> None:
-        self._memory: dict[tuple[str, int], _Memory] = {}
+    async def find(self) -> list[AddressInfo]:
+        """Return the host's addresses. Raises OSError, or ValueError for a host that cannot be a name."""
+        loop = asyncio.get_running_loop()
+        lookup = self._lookup
+        if lookup is None or (lookup.done() and self._look_up_again <= loop.time()):
+            lookup = self._lookup = asyncio.create_task(self._look_up())
+        await asyncio.wait([lookup])  # does not cancel it for the others
+        found = lookup.result()
+        if isinstance(found, Exception):
+            raise copy(found)  # each with a traceback of its own
+        same = [info for info in found if info[0] == found[0][0]]
+        other = [info for info in found if info[0] != found[0][0]]
+        turn = self._turn % len(same)
+        self._turn = turn + 1
+        pairs = zip_longest([*same[turn:], *same[:turn]], other)  # the families alternate (RFC 8305, section 4)
+        found = [info for pair in pairs for info in pair if info is not None]
+        now = loop.time()
+        known = {_key(info[4]) for info in found}
+        self._avoided = {key: until for key, until in self._avoided.items() if until > now and key in known}
+        return sorted(found, key=lambda info: _key(info[4]) in self._avoided)
 
-    async def find(self, host: str, port: int) -> list[AddressInfo]:
-        """Return the host's addresses. Raises OSError, or ValueError for an invalid host name."""
-        found = await look_up(host, port)
-        known = self._memory.get((host, port))
-        if known and known.until > asyncio.get_running_loop().time():
-            found.sort(key=lambda info: (_key(info[4]) == known.bad) - (_key(info[4]) == known.good))
+    def worked(self, found: list[AddressInfo], address: Any) -> None:
+        """Avoid the addresses that were tried before the one that worked."""
+        if address is None:
+            return
+        for info in found:
+            if _key(info[4]) == _key(address):
+                break
+            self._avoid(info[4])
+        self._avoided.pop(_key(address), None)
+
+    def failed(self, address: Any) -> None:
+        """Avoid an address that accepted a connection in vain; if none accepted one, avoid none."""
+        if address is None:
+            self._avoided.clear()
+        else:
+            self._avoid(address)
+
+    async def aclose(self) -> None:
+        """Stop looking up."""
+        if self._lookup is not None:
+            self._lookup.cancel()
+            await asyncio.wait([self._lookup])
+            self._lookup = None
+
+    def _avoid(self, address: Any) -> None:
+        self._avoided[_key(address)] = asyncio.get_running_loop().time() + AVOID_SECONDS
+
+    async def _look_up(self) -> list[Any] | Exception:
+        """Return the addresses, or why there are none, for those that wait for them. Only the former are remembered."""
+        try:
+            found = await look_up(self._host, self._port)
+        except Exception as error:  # noqa: BLE001 (raised where the addresses are awaited)
+            self._lookup = None
+            return error.with_traceback(None)
+        self._look_up_again = asyncio.get_running_loop().time() + LOOK_UP_AFTER
         return found
 
-    def worked(self, host: str, port: int, found: list[AddressInfo], address: Any) -> None:
-        """Remember the address that worked, unless it was the first one."""
-        if address is not None and _key(address) != _key(found[0][4]):
-            memory = self._remember(host, port)
-            memory.good = _key(address)
-            memory.bad = None if memory.bad == memory.good else memory.bad
 
-    def failed(self, host: str, port: int, address: Any) -> None:
-        """Forget the address that worked. An address whose connection could not be used is tried last."""
-        if address is not None:
-            memory = self._remember(host, port)
-            memory.good, memory.bad = None, _key(address)
-        elif (host, port) in self._memory:
-            self._memory[host, port].good = None
-
-    def _remember(self, host: str, port: int) -> _Memory:
-        memory = self._memory.pop((host, port), None) or _Memory(0)
-        while len(self._memory) >= MAX_HOSTS:
-            del self._memory[next(iter(self._memory))]
-        memory.until = asyncio.get_running_loop().time() + REMEMBER_SECONDS
-        self._memory[host, port] = memory
-        return memory
-
-
-async def look_up(host: str, port: int) -> list[AddressInfo]:
-    """Ask the resolver for the host's addresses."""
-    try:  # an IP address needs no thread
-        return list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST))
+async def look_up(host: str, port: int) -> list[Any]:
+    """Return the items of `socket.getaddrinfo`, without a thread if the host is an address."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         return list(await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM))
 
 
 def _key(address: Any) -> tuple[str, int]:
-    return address[0], address[1]  # without IPv6's flow info and scope id
+    return address[0], address[1]  # without the flow and scope of IPv6

@@ -7,6 +7,7 @@ interim responses (section 15.2), and RFC 9112 on when a connection can be reuse
 """
 
 import asyncio
+import re
 from collections.abc import Callable
 from typing import TypeAlias, cast
 
@@ -15,17 +16,21 @@ import httpx
 
 from gateway.transport.answer import ResponseTooLarge
 from gateway.transport.httpx_internals import Response
+from gateway.transport.patience import TURNS
 from gateway.transport.sockets import all_arrived, readability
+from gateway.transport.tls import Sessions
 
 MAX_SMALL_REQUEST = 16_384
 """Maximum bytes of a request that a server reads together with its head, even if it rejects that head."""
-
 MAX_LATE_TURNS = 100
 """Maximum event loop iterations to read what the kernel has after a stall: megabytes, at 64 KiB or more each."""
 
 Origin: TypeAlias = tuple[str, str, int]
 """Scheme, host and port."""
-
+KEEP_ALIVE_MARGIN = 1.0
+"""Seconds by which a connection is closed before the server does: a request must not meet its end."""
+_KEPT = re.compile(rb"(?:^|[,;\s])timeout=([0-9]{1,6})", re.IGNORECASE)
+"""The parameter of RFC 2068, section 19.7.1.1, as servers send it."""
 MAX_HEAD_BYTES = 65_536
 """Maximum bytes of a response's status line and headers; servers and proxies usually allow 8 to 64 KiB."""
 
@@ -39,14 +44,21 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        origin: Origin,
         *,
+        sessions: Sessions | None,
         max_response_bytes: int,
+        idle_seconds: float,
         on_lost: Callable[["Connection"], None],
     ) -> None:
-        self.origin = origin
-        self.reusable = False
+        """Open no connection yet: asyncio calls the methods below. With TLS, `sessions` keeps its session."""
+        self.idle_seconds = idle_seconds
+        """How long it may be idle, unless the server says otherwise in a `Keep-Alive` header."""
         self.idle_until = 0.0
+        self.expires = 0.0
+        self.reusable = False
+        self._tls = sessions is not None
+        self._sessions = sessions
+        """Where to keep this connection's TLS session, once."""
         self._max_response_bytes = max_response_bytes
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
@@ -92,9 +104,17 @@ class Connection(asyncio.Protocol):
         Anything readable on an idle connection, its end or unrequested bytes, makes it unusable, and the event loop may
         not have noticed yet.
         """
-        if not self.reusable or self._transport.is_closing() or self._loop.time() >= self.idle_until:
+        if not self.reusable or self._transport.is_closing():
             return False
         return not self.is_readable()
+
+    async def is_silent(self) -> bool:
+        """Do the same after the event loop has read TLS's own bytes, such as the tickets that follow a handshake."""
+        for _ in range(TURNS):
+            if self.is_alive() or not self.reusable:
+                break
+            await asyncio.sleep(0)
+        return self.is_alive()
 
     def abort(self) -> None:
         """Close the connection at once, discarding what is not yet written."""
@@ -132,7 +152,7 @@ class Connection(asyncio.Protocol):
 
         Not over TLS: asyncio cannot tell close_notify from truncation.
         """
-        if self._answer is not None and self._head_complete and self.origin[0] == "http" and not self._is_framed():
+        if self._answer is not None and self._head_complete and not self._tls and not self._is_framed():
             self._settle(self._response(self._parser.get_status_code()))
         self.reusable = False
 
@@ -156,8 +176,11 @@ class Connection(asyncio.Protocol):
         """Store a header, but not a trailer."""
         if not self._head_complete:
             self._headers.append((name, value))
-            if len(name) == len(b"content-encoding") and name.lower() == b"content-encoding":
-                self._encoded = True
+            field = name.lower()
+            self._encoded |= field == b"content-encoding"
+            if field == b"keep-alive" and (found := _KEPT.search(value)):
+                self.idle_seconds = int(found[1]) - KEEP_ALIVE_MARGIN
+                self._may_be_kept = self._may_be_kept and self.idle_seconds >= 0
 
     def on_headers_complete(self) -> None:
         """Skip the head of an interim response; reject a bad head; finish a response to HEAD."""
@@ -183,6 +206,9 @@ class Connection(asyncio.Protocol):
         """Deliver the response, unless it is interim."""
         if self._answer is not None and self._head_complete:
             status = self._parser.get_status_code()
+            if self._sessions is not None:
+                self._sessions.keep(self._transport.get_extra_info("ssl_object"))
+                self._sessions = None
             # A request that is still being written would run into the next one, which could also wait behind a body
             # that the server refuses to read.
             self.reusable = (

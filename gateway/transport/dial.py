@@ -15,10 +15,10 @@ from aiohappyeyeballs import start_connection
 
 from gateway.transport.addresses import Addresses
 from gateway.transport.connection import Connection, Origin
-from gateway.transport.patience import TURNS, Within
+from gateway.transport.patience import Within
 from gateway.transport.reasons import DialError, FailureLog
 from gateway.transport.sockets import disown
-from gateway.transport.tls import tls_context
+from gateway.transport.tls import Sessions, tls_context
 from gateway.transport.tunnel import Proxy
 
 NEXT_ADDRESS_AFTER = 0.25
@@ -29,37 +29,49 @@ class Dialer:
     """Opens connections, without writing any byte of a request."""
 
     def __init__(
-        self, new: Callable[[Origin], Connection], *, ssl_context: ssl.SSLContext | None, proxy: Proxy | None
+        self,
+        origin: Origin,
+        *,
+        max_response_bytes: int,
+        idle_seconds: float,
+        ssl_context: ssl.SSLContext | None,
+        proxy: Proxy | None,
     ) -> None:
-        self._new = new
+        self._origin = origin
+        self._max_response_bytes = max_response_bytes
+        self._idle_seconds = idle_seconds
         self._ssl_context = ssl_context
+        self._sessions: Sessions | None = None
         self._proxy = proxy
-        self._addresses = Addresses()
+        self._addresses = Addresses(*(proxy.address if proxy else origin[1:]))
         self._failures = FailureLog()
 
-    async def connect(self, origin: Origin, until: float | None) -> Connection:
-        """Return a new connection. Raises `httpx.ConnectError`, or after `until` (loop time) `httpx.ConnectTimeout`."""
-        _, host, port = origin
-        address = self._proxy.address if self._proxy else (host, port)
+    async def connect(self, on_lost: Callable[[Connection], None], until: float | None) -> Connection:
+        """Make a connection, and have `on_lost` called when it is lost.
+
+        Raises `httpx.ConnectTimeout` after `until` (the loop's time), or `httpx.ConnectError`.
+        """
+        _, host, port = self._origin
         attempt = _Attempt()
         try:
             async with Within(until):
-                return await self._connect(origin, address, attempt)
-        except (OSError, ValueError, RuntimeError) as error:  # uvloop raises RuntimeError for some of them
-            self._addresses.failed(*address, attempt.peer)
+                return await self._connect(on_lost, attempt)
+        except (OSError, ValueError, RuntimeError) as error:  # uvloop has RuntimeError for some of them
+            if attempt.peer is not None or attempt.step == "tcp":
+                self._addresses.failed(attempt.peer)
             self._failures.add(host, port, attempt.step, error, self._ssl_context)
             if isinstance(error, TimeoutError):
                 raise httpx.ConnectTimeout("The connection was not made in time.") from error
             raise httpx.ConnectError(f"The connection could not be made: {error}") from error
 
-    async def _connect(self, origin: Origin, address: tuple[str, int], attempt: "_Attempt") -> Connection:
-        scheme, host, port = origin
+    async def _connect(self, on_lost: Callable[[Connection], None], attempt: "_Attempt") -> Connection:
+        scheme, host, port = self._origin
         loop = asyncio.get_running_loop()
         context = self._tls() if scheme == "https" else None
         attempt.step = "name"
-        found = await self._addresses.find(*address)
+        found = await self._addresses.find()
         attempt.step = "tcp"
-        sock = await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_AFTER)
+        sock = await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_AFTER, interleave=0)
         try:
             attempt.peer = sock.getpeername()
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -71,10 +83,17 @@ class Dialer:
             raise
         attempt.step = "tls" if context else "ready"
         server_hostname = host if context else None
-        try:
-            _, connection = await loop.create_connection(
-                lambda: self._new(origin), sock=sock, ssl=context, server_hostname=server_hostname
+
+        def new() -> Connection:
+            return Connection(
+                sessions=self._sessions,
+                max_response_bytes=self._max_response_bytes,
+                idle_seconds=self._idle_seconds,
+                on_lost=on_lost,
             )
+
+        try:
+            _, connection = await loop.create_connection(new, sock=sock, ssl=context, server_hostname=server_hostname)
         except BaseException:
             disown(sock)
             raise
@@ -85,12 +104,18 @@ class Dialer:
             connection.abort()
             disown(sock)
             raise
-        self._addresses.worked(*address, found, attempt.peer)
+        self._addresses.worked(found, attempt.peer)
         return connection
+
+    async def aclose(self) -> None:
+        """Stop looking up the host's name."""
+        await self._addresses.aclose()
 
     def _tls(self) -> ssl.SSLContext:
         if self._ssl_context is None:
             self._ssl_context = tls_context()
+        if self._sessions is None:
+            self._sessions = Sessions(self._ssl_context, self._origin[1])
         return self._ssl_context
 
 
@@ -102,14 +127,6 @@ class _Attempt:
 
 
 async def require_silence(connection: Connection) -> None:
-    """Raise DialError unless the connection is open and has received nothing that was not requested.
-
-    Readable bytes may be TLS's own, such as session tickets; the event loop has to read them to find out.
-    """
-    for _ in range(TURNS):
-        if not connection.reusable:
-            break
-        if not connection.is_readable():
-            return
-        await asyncio.sleep(0)
-    raise DialError("not-ready", "The connection was closed, or received bytes, before it was used.")
+    """Raise DialError unless the connection is open and has received nothing that was not requested."""
+    if not await connection.is_silent():
+        raise DialError("not-ready", "The connection was closed, or received bytes, before it was used.")

@@ -15,8 +15,9 @@ class Within:
     if the time has already passed. None means no timeout.
     """
 
-    def __init__(self, until: float | None) -> None:
+    def __init__(self, until: float | None, *, turns: int = TURNS) -> None:
         self._until = until
+        self._turns = turns
         self._limit = asyncio.timeout(None)
         self._handle: asyncio.Handle | None = None
 
@@ -25,7 +26,7 @@ class Within:
         if self._until is not None:
             if self._until <= loop.time():
                 raise TimeoutError
-            self._handle = loop.call_at(self._until, self._look, TURNS)
+            self._handle = loop.call_at(self._until, self._look, self._turns)
         await self._limit.__aenter__()
         return self
 

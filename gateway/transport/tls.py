@@ -4,8 +4,11 @@ import contextlib
 import os
 import ssl
 import sys
+import time
 from pathlib import Path
 
+RESUME_SECONDS = 600.0
+"""Seconds for which a session is resumed: resuming does not look at certificates, which change and expire."""
 _FILE, _FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
 
 
@@ -32,6 +35,35 @@ def tls_context() -> ssl.SSLContext:
     ):
         raise TlsError(f"no certificate authorities found: install ca-certificates, or set {_FILE}")
     return context
+
+
+class Sessions:
+    """The latest session with a host, for its next connection to resume.
+
+    `ssl` resumes a session that is set before the handshake, for which asyncio has no parameter.
+    """
+
+    def __init__(self, context: ssl.SSLContext, host: str) -> None:
+        """Resume sessions in all connections that this context makes to the host from now on."""
+        self._latest: ssl.SSLSession | None = None
+        self._expires = 0.0
+
+        class Resuming(ssl.SSLObject):
+            is_new = True
+
+            def do_handshake(this) -> None:  # noqa: N805 (`self` is the sessions)
+                if this.is_new and this.server_hostname == host and time.monotonic() < self._expires:
+                    this.session = self._latest
+                this.is_new = False
+                super().do_handshake()
+
+        context.sslobject_class = Resuming
+
+    def keep(self, connection: ssl.SSLObject) -> None:
+        """Keep the session of a connection that has received data: TLS 1.3 sends it with or after the first."""
+        if not connection.session_reused:
+            self._latest = connection.session
+            self._expires = time.monotonic() + RESUME_SECONDS
 
 
 def _check_file(path: str) -> None:

@@ -3,8 +3,8 @@
 An invitation must never be sent twice, so an exception's class has to answer one question: can the upstream have
 seen the request? This transport raises
 
-    httpx.UnsupportedProtocol   not http or https             ┐
-    httpx.PoolTimeout           no free connection in time    │ certainly not sent: no byte of the request
+    httpx.UnsupportedProtocol   not the transport's origin    ┐
+    httpx.PoolTimeout           not admitted in time          │ certainly not sent: no byte of the request
     httpx.ConnectTimeout        not connected in time         │ was written to a socket
     httpx.ConnectError          DNS, TCP or TLS failed        ┘
     httpx.LocalProtocolError    the request is not HTTP (our own mistake); not sent either
@@ -23,15 +23,14 @@ requests to a proxy in clear, and loses a place in its pool for good whenever a 
 
 import asyncio
 import ssl
-from collections import OrderedDict
 
 import httpx
 
 from gateway.transport.answer import ResponseTooLarge
-from gateway.transport.connection import Connection, Origin
+from gateway.transport.concurrency import ConcurrencyLimit
+from gateway.transport.connection import Origin
 from gateway.transport.dial import Dialer
-from gateway.transport.idle import IdleConnections
-from gateway.transport.patience import TURNS, Within
+from gateway.transport.pool import Pool
 from gateway.transport.serialize import serialize
 from gateway.transport.tunnel import Proxy
 
@@ -41,173 +40,94 @@ _PORTS = {"http": 80, "https": 443}
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """Sends requests over pooled HTTP/1.1 connections, and returns responses whose body has been read.
+    """Sends requests to one origin over pooled HTTP/1.1 connections, and returns responses whose body has been read.
 
     A request's body must be bytes (`httpx.ByteStream`), with its `Content-Length` among the headers. Extensions:
 
     - `target` (bytes) replaces the URL's path and query.
-    - `timeout` (seconds, None for no limit): `pool` covers queueing, `connect` covers DNS, TCP and TLS together, `read`
-      runs from the first byte written to the last byte of the body, and `write` is part of it.
-    - `deadline` (event loop time) limits all phases together: a caller that cancelled a request to limit its time would
-      no longer know whether it was sent.
+    - `timeout` (seconds, None for no limit): `pool` covers waiting until fewer requests are in flight; `connect` covers
+      getting a connection, be it one that becomes free or a new one (DNS, TCP and TLS); `read` runs from the first byte
+      written to the last byte of the body; `write` is not used.
+    - `deadline` (event loop time) limits both together: a caller that cancelled a request to limit its time would no
+      longer know whether it was sent.
     - `new_connection` uses no pooled connection.
 
     Cancelling a request closes its connection. So does calling the response's `discard` extension, for a response that
-    belongs to another request. At most `max_connections` are open or being opened; waiters are served first come, first
-    served. Idle connections close after `idle_seconds`: the default is below the 5 seconds of many servers, so that a
-    request rarely meets a connection that the server is closing. `max_response_bytes` limits a response with its head
-    and framing. TLS verifies certificate and host name by the system's authorities unless `ssl_context` is given. With
-    the URL of a `proxy`, connections go through its tunnels, to https only. Belongs to one event loop.
+    belongs to another request. `url` is the origin; requests to another one are refused. `max_connections` limits the
+    requests in flight, and so does `max_latency`: `ConcurrencyLimit` says how. `max_response_bytes` limits a
+    response with its head and framing. Idle connections close after `idle_seconds`, or as the server's `Keep-Alive`
+    header says: the default is below the 5 seconds of many servers, so that a request rarely meets a connection that
+    the server is closing. TLS verifies certificate and host name by the system's authorities unless `ssl_context` is
+    given. With the URL of a `proxy`, connections go through its tunnels, to https only. `Pool` has the rest. Belongs to
+    one event loop.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each is explained above)
         self,
+        url: str,
         *,
         max_response_bytes: int,
         max_connections: int = 100,
+        max_latency: float = 5.0,
         idle_seconds: float = 4.0,
         ssl_context: ssl.SSLContext | None = None,
         proxy: str | None = None,
     ) -> None:
-        self._max_response_bytes = max_response_bytes
-        self._max_connections = max_connections
-        self._idle_seconds = idle_seconds
-        self._proxy = Proxy(proxy) if proxy else None
-        self._dialer = Dialer(self._new, ssl_context=ssl_context, proxy=self._proxy)
-        self._slots = 0  # connections that are open, being opened, or promised to a waiter
-        self._idle = IdleConnections()
-        self._waiters: OrderedDict[asyncio.Future[Connection | None], Origin] = OrderedDict()
-        self._open: set[Connection] = set()
-        self._sweeper: asyncio.TimerHandle | None = None
-        self._closed = False
+        self._origin = _origin(httpx.URL(url))
+        self._is_refused = proxy is not None and self._origin[0] != "https"
+        self._dialer = Dialer(
+            self._origin,
+            max_response_bytes=max_response_bytes,
+            idle_seconds=idle_seconds,
+            ssl_context=ssl_context,
+            proxy=Proxy(proxy) if proxy else None,
+        )
+        self._limit = ConcurrencyLimit(max_in_flight=max_connections, max_latency=max_latency)
+        self._pool = Pool(self._dialer.connect, max_connections=max_connections)
 
     @property
     def connections(self) -> dict[str, int]:
-        """The numbers of `open` connections, of `idle` ones among them, of `slots` taken and of requests `waiting`."""
-        return {
-            "open": len(self._open),
-            "idle": len(self._idle),
-            "slots": self._slots,
-            "waiting": len(self._waiters),
-        }
+        """Connections that are open, idle and being opened, and requests that wait to be sent."""
+        counts = self._pool.counts
+        return {**counts, "waiting": counts["waiting"] + self._limit.waiting}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once and return its response. The module's docstring lists what it raises."""
-        origin = _origin(request.url)
-        if self._proxy and origin[0] != "https":
+        if _origin(request.url) != self._origin:
+            raise httpx.UnsupportedProtocol("The request is for another origin.")
+        if self._is_refused:
             raise httpx.UnsupportedProtocol("A proxy is used for https only: it could read everything else.")
         data = serialize(request)
-        connection = await self._acquire(origin, request)
+        new = request.extensions.get("new_connection", False)
+        if not self._limit.admit():
+            await self._limit.wait(_until(request, "pool"))
+        answered = False
         try:
-            until = _until(request, "read")
-            if until is not None and until <= asyncio.get_running_loop().time():
-                raise httpx.PoolTimeout("The deadline passed before the request was written.")
-            return await connection.exchange(data, until, expects_body=request.method != "HEAD")
+            connection = await self._pool.acquire(_until(request, "connect"), new=new)
+            try:
+                until = _until(request, "read")
+                if until is not None and until <= asyncio.get_running_loop().time():
+                    raise httpx.PoolTimeout("The deadline passed before the request was written.")
+                response = await connection.exchange(data, until, expects_body=request.method != "HEAD")
+                answered = True
+                return response
+            finally:
+                self._pool.release(connection)
         finally:
-            if not connection.reusable:
-                connection.abort()
-            self._give_back(connection if connection.reusable else None)
+            self._limit.leave(answered=answered)
 
     async def aclose(self) -> None:
-        """Close every connection. Requests in flight fail with `httpx.ReadError`, queued ones with `ConnectError`."""
-        self._closed = True
-        for connection in tuple(self._open):
-            connection.abort()
-        for _ in range(TURNS):  # the loop reports an aborted connection's end in a later iteration
-            if self._open:
-                await asyncio.sleep(0)
+        """Close every connection.
 
-    async def _acquire(self, origin: Origin, request: httpx.Request) -> Connection:
-        """Return a connection, and with it a slot that the caller has to give back."""
-        new = request.extensions.get("new_connection", False)
-        connection = None if new else self._idle.take(origin)
-        if connection is None:
-            if self._slots < self._max_connections:
-                self._slots += 1
-            elif (other := self._idle.oldest()) is not None:  # take over its slot
-                self._idle.remove(other)
-                other.abort()
-            else:
-                connection = await self._wait(origin, request)
-        if connection is not None:
-            if connection.is_alive() and not new:
-                return connection
-            connection.abort()
-        return await self._connect(origin, request)
-
-    async def _wait(self, origin: Origin, request: httpx.Request) -> Connection | None:
-        """Wait in the queue, and return a connection to the origin, or None for a slot to open one."""
-        waiter: asyncio.Future[Connection | None] = asyncio.get_running_loop().create_future()
-        self._waiters[waiter] = origin
-        try:
-            async with Within(_until(request, "pool")):
-                return await waiter
-        except BaseException as error:
-            self._waiters.pop(waiter, None)
-            if isinstance(error, TimeoutError) and waiter.done() and not waiter.cancelled():
-                return waiter.result()
-            if waiter.done() and not waiter.cancelled():  # it came too late: pass it on
-                self._give_back(waiter.result())
-            if isinstance(error, TimeoutError):
-                raise httpx.PoolTimeout("No connection was free in time.") from None
-            raise
-
-    async def _connect(self, origin: Origin, request: httpx.Request) -> Connection:
-        try:
-            connection = await self._dialer.connect(origin, _until(request, "connect"))
-        except BaseException:
-            self._give_back(None)
-            raise
-        if self._closed:
-            connection.abort()
-            self._give_back(None)
-            raise httpx.ConnectError("The transport was closed before the request was written.")
-        self._open.add(connection)
-        return connection
-
-    def _new(self, origin: Origin) -> Connection:
-        return Connection(origin, max_response_bytes=self._max_response_bytes, on_lost=self._lost)
-
-    def _give_back(self, connection: Connection | None) -> None:
-        """Hand the slot, and its connection if that is reusable, to the longest waiter, or return it to the pool."""
-        now = asyncio.get_running_loop().time()
-        if connection is not None:
-            connection.idle_until = now + self._idle_seconds
-        while self._waiters:
-            waiter, origin = self._waiters.popitem(last=False)
-            if waiter.done():
-                continue
-            if connection is not None and connection.origin != origin:
-                connection.abort()
-                connection = None
-            waiter.set_result(connection)
-            return
-        if connection is None:
-            self._slots -= 1
-            return
-        self._idle.add(connection)
-        if self._sweeper is None:
-            self._sweeper = asyncio.get_running_loop().call_at(connection.idle_until, self._sweep)
-
-    def _sweep(self) -> None:
-        """Close connections that have been idle too long."""
-        self._sweeper = None
-        loop = asyncio.get_running_loop()
-        while (oldest := self._idle.oldest()) is not None and oldest.idle_until <= loop.time():
-            self._idle.remove(oldest)
-            oldest.abort()
-            self._give_back(None)
-        if oldest is not None:
-            self._sweeper = loop.call_at(oldest.idle_until, self._sweep)
-
-    def _lost(self, connection: Connection) -> None:
-        self._open.discard(connection)
-        if self._idle.remove(connection):
-            self._give_back(None)
+        Requests that wait for their response fail with `httpx.ReadError`, those that are not sent with `ConnectError`.
+        """
+        self._limit.close(httpx.ConnectError("The transport was closed before the request was written."))
+        await self._pool.aclose()
+        await self._dialer.aclose()
 
 
 def _until(request: httpx.Request, phase: str) -> float | None:
-    """Return the event loop time by which a phase that starts now must end."""
+    """Return the event loop's time at which a phase that begins now has to be over."""
     limit: float | None = request.extensions.get("timeout", {}).get(phase)
     deadline: float | None = request.extensions.get("deadline")
     if limit is None:

@@ -59,7 +59,7 @@ class _Parts:
 
     @classmethod
     def before(cls, upstream_url: str) -> "_Parts":
-        transport = Transport(max_response_bytes=MAX_RESPONSE)
+        transport = Transport(upstream_url, max_response_bytes=MAX_RESPONSE)
         client = InvitationsClient(transport, url=upstream_url)
         engine = Engine(create_schema())
         endpoint = GraphQLEndpoint(engine, context=lambda headers: Context(client.for_caller(Caller.read(headers))))

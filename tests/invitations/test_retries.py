@@ -178,7 +178,7 @@ def test_the_pauses_between_tries_vary(gateway: Gateway, upstream: InvitationsUp
 def test_an_unsafe_method_without_a_body_is_not_repeated(method: str, failure: Reply) -> None:
     async def send(url: str) -> None:
         loop = asyncio.get_running_loop()
-        async with Transport(max_response_bytes=100_000) as transport:
+        async with Transport(upstream.url, max_response_bytes=100_000) as transport:
             call = Call(method, "/x", Caller(TOKEN.encode()), loop.time() + LIMIT)
             await RestClient(transport, url=url).send(call, lambda answer: answer.content)
 

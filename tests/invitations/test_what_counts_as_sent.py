@@ -26,7 +26,7 @@ def test_a_create_that_got_no_free_connection_was_not_applied_and_does_not_queue
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     async def main() -> None:
-        async with Transport(max_response_bytes=1000, max_connections=1) as transport:
+        async with Transport(upstream.url, max_response_bytes=1000, max_connections=1) as transport:
             slow, quick = (InvitationsClient(transport, url=upstream.url, timeout=seconds) for seconds in (LIMIT, 1.0))
             holder = asyncio.create_task(slow.for_caller(CALLER).get("1"))
             await until(lambda: upstream.requests)
@@ -83,7 +83,7 @@ def test_a_connection_that_hangs_leaves_time_for_another_that_works(tls: ssl.SSL
 def test_a_request_past_its_deadline_is_not_sent(method: str) -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        async with Transport(max_response_bytes=1000) as transport:
+        async with Transport(upstream.url, max_response_bytes=1000) as transport:
             rest = RestClient(transport, url=upstream.url)
             await rest.send(Call("GET", "/idle", CALLER, loop.time() + LIMIT), lambda answer: answer.content)
             for _ in range(2):
@@ -115,7 +115,7 @@ class Watched(httpx.AsyncBaseTransport):
 
 def test_queueing_and_connecting_each_get_half_of_the_remaining_time() -> None:
     async def main() -> None:
-        async with Watched(Transport(max_response_bytes=1000)) as transport:
+        async with Watched(Transport(upstream.url, max_response_bytes=1000)) as transport:
             rest = RestClient(transport, url=upstream.url)
             deadline = asyncio.get_running_loop().time() + LIMIT
             await rest.send(Call("GET", "/x", CALLER, deadline), lambda answer: answer.content)

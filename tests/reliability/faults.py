@@ -57,7 +57,7 @@ class Figures:
     """The longest response time, as a share of the timeout."""
     sockets: int = 0
     tasks: int = 0
-    slots: int = 0
+    connections: int = 0
     growth: float = 0.0
     """Growth in the second half, in MB, of the gateway that grew most."""
 
@@ -66,7 +66,7 @@ class Figures:
             f"{self.requests} faults of {len(self.faults)} kinds, {self.mutations} of them met by mutations: "
             f"{self.sent_twice} mutations sent twice, {len(self.wrong)} promises broken; "
             f"slowest response after {self.slowest:.2f} of the timeout; "
-            f"left behind: {self.sockets} sockets, {self.tasks} tasks, {self.slots} pool slots, "
+            f"left behind: {self.sockets} sockets, {self.tasks} tasks, {self.connections} connections in use, "
             f"{max(self.growth, 0):.1f} MB in the second half"
         )
 
@@ -125,7 +125,7 @@ class Drive:
         figures.growth = max(figures.growth, gateway.resident() - half)
         figures.sockets += after.sockets - before.sockets
         figures.tasks += after.tasks - before.tasks
-        figures.slots += after.busy
+        figures.connections += after.busy
 
     def _meet(self, client: httpx.Client, fault: Fault, operation: Operation, *, used: bool) -> None:
         figures, lane = self.figures, self.lane
@@ -213,7 +213,7 @@ def main() -> int:
     for line in figures.wrong:
         print(line, file=sys.stderr)
     print(figures)
-    left = figures.sockets + figures.tasks + figures.slots
+    left = figures.sockets + figures.tasks + figures.connections
     return 1 if figures.wrong or figures.sent_twice or left or figures.growth > MEMORY_GROWTH else 0
 
 

@@ -38,8 +38,6 @@ MEMORY_GROWTH = 10.0
 
 GIVEN_UP = 5
 """Requests whose connection the gateway has just closed, but which the upstream still counts."""
-POOL = 100
-"""Maximum number of upstream connections of a gateway."""
 CHECK_EVERY = 50
 """Number of requests between two checks of the health endpoints and the page."""
 
@@ -111,11 +109,11 @@ def run(*, seconds: float, capacity: float, max_operations: int) -> Figures:
         Bottleneck(capacity) as upstream,
         watched(upstream.url, upstream_timeout=LIMIT, max_operations=max_operations) as gateway,
     ):
-        drive = Drive(gateway, upstream)
+        drive = Drive(gateway, upstream, max_operations)
         figures = asyncio.run(drive.run(seconds, int(capacity * OVERLOAD)))
         left = gateway.alive().busy
         if left:
-            figures.wrong.append(f"{left} slots of the pool are still taken")
+            figures.wrong.append(f"{left} connections are still in use")
     return figures
 
 
@@ -125,6 +123,7 @@ class Drive:
 
     gateway: Watched
     upstream: Bottleneck
+    max_operations: int
     wrong: list[str] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=itertools.count)
     fates: dict[str, str] = field(default_factory=dict)
@@ -144,7 +143,7 @@ class Drive:
                 self.wrong.append(f"{key} succeeded and was sent {sent[key]} times")
             if sent[key] and fate in ("OVERLOADED", "NOT_APPLIED"):
                 self.wrong.append(f"{key} was told {fate} and was sent {sent[key]} times")
-        if self.upstream.most_at_once > POOL + GIVEN_UP:
+        if self.upstream.most_at_once > self.max_operations + GIVEN_UP:
             self.wrong.append(f"{self.upstream.most_at_once} requests were sent at once")
         twice = sum(times > 1 for key, times in sent.items() if key.startswith("create"))
         return Figures(peak, load, int(seconds * rate), self.upstream.most_at_once, twice, self.wrong)
@@ -222,7 +221,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Send ten times the load that the REST API can handle.")
     parser.add_argument("--seconds", type=float, default=30.0, help="duration of the overload; default: 30")
     parser.add_argument("--capacity", type=float, default=100.0, help="of the REST API, in requests per second")
-    parser.add_argument("--max-operations", type=int, default=1000, help="the gateway's setting; default: 1000")
+    parser.add_argument("--max-operations", type=int, default=4000, help="the gateway's setting; default: 4000")
     options = parser.parse_args()
     figures = run(seconds=options.seconds, capacity=options.capacity, max_operations=options.max_operations)
     for line in figures.wrong[:20]:

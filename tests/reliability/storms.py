@@ -78,7 +78,7 @@ def pipeline(gateway: GatewayProcess, *, clients: int, size: int, checks: int = 
 
 async def leave(waiters: int, url: str) -> tuple[float, int]:
     """Cancel this many waiters, newest first; return the seconds it took and how many are still in the pool's queue."""
-    async with Transport(max_response_bytes=1000, max_connections=1) as transport:
+    async with Transport(url, max_response_bytes=1000, max_connections=1) as transport:
         request = request_to(url)
         calls = [asyncio.create_task(transport.handle_async_request(request)) for _ in range(waiters + 1)]
         await until(lambda: transport.connections["waiting"] == waiters)

@@ -9,4 +9,4 @@ def test_every_fault_is_reported_correctly_and_nothing_is_sent_twice_or_left_beh
     assert figures.wrong == []
     assert figures.requests >= REQUESTS
     assert figures.sent_twice == 0
-    assert (figures.sockets, figures.tasks, figures.slots) == (0, 0, 0)
+    assert (figures.sockets, figures.tasks, figures.connections) == (0, 0, 0)

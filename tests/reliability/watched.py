@@ -26,7 +26,7 @@ class Alive:
     pooled: int
     """Connections to the REST API, including idle ones."""
     busy: int
-    """Pool slots in use (not by idle connections), plus requests that wait for one."""
+    """Connections in use or being opened, plus requests that wait for one."""
 
 
 class Watched(GatewayProcess):
@@ -38,7 +38,7 @@ class Watched(GatewayProcess):
         self.command.process.send_signal(signal.SIGUSR1)
         wait_until(lambda: self.log().count(REPORT) > before and self.log().endswith("\n"), "it reports its resources")
         told = json.loads(self.log().rpartition(REPORT)[2].partition("\n")[0])
-        busy = told["slots"] - told["idle"] + told["waiting"]
+        busy = told["open"] - told["idle"] + told["opening"] + told["waiting"]
         return Alive(sockets=open_sockets(self.pid), tasks=told["tasks"], pooled=told["open"], busy=busy)
 
 

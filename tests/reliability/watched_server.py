@@ -21,8 +21,8 @@ def watch() -> None:
     """Run the command, and report on SIGUSR1."""
     transports: list[Transport] = []
 
-    def new_transport(**options: Any) -> Transport:
-        transports.append(Transport(**options))
+    def new_transport(url: str, **options: Any) -> Transport:
+        transports.append(Transport(url, **options))
         return transports[-1]
 
     def report(*_: object) -> None:

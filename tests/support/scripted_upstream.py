@@ -86,9 +86,9 @@ class UpstreamConnection:
 
 
 class ScriptedUpstream:
-    """Serves a script on a free port of 127.0.0.1, over TLS if a context is given."""
+    """Serves a script on a free port of 127.0.0.1 (or another host), over TLS if a context is given."""
 
-    def __init__(self, script: Script, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.script = script
         self.requests: list[bytes] = []
         """Every request that was read completely, in order."""
@@ -97,7 +97,7 @@ class ScriptedUpstream:
         self.accepted = 0
         """Number of accepted connections."""
         self._tls = tls
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._listener = socket.create_server((host, 0), backlog=512)
         self._connections: set[UpstreamConnection] = set()
         self._threads: set[threading.Thread] = set()
         self._accepting = threading.Thread(target=self._accept)

@@ -25,14 +25,16 @@ GENEROUS = 30.0
 
 
 def new_transport(
+    url: str,
     *,
     max_connections: int = 10,
     idle_seconds: float = 60.0,
     tls: ssl.SSLContext | None = None,
     proxy: str | None = None,
 ) -> Transport:
-    """Return a transport whose limits no test reaches by accident."""
+    """Return a transport for a URL's origin, whose limits no test reaches by accident."""
     return Transport(
+        url,
         max_response_bytes=1_000_000,
         max_connections=max_connections,
         idle_seconds=idle_seconds,

@@ -1,13 +1,14 @@
 """Where a request goes: host and port from its URL, and to no place that it does not name."""
 
 import asyncio
+from typing import Any
 
 import httpx
 import pytest
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
 from support.transports import request_to
 
-from gateway.transport import Transport
+from gateway.transport import Transport, addresses
 from gateway.transport.tunnel import Proxy
 
 ADDRESSES = {
@@ -23,7 +24,7 @@ ADDRESSES = {
 @pytest.mark.parametrize(("url", "address"), ADDRESSES.items(), ids=ADDRESSES)
 def test_a_proxy_is_asked_for_the_host_of_the_url_and_its_port_or_443(url: str, address: bytes) -> None:
     async def main() -> None:
-        async with Transport(max_response_bytes=1000, proxy=proxy.url) as transport:
+        async with Transport(url, max_response_bytes=1000, proxy=proxy.url) as transport:
             with pytest.raises(httpx.ConnectError):
                 await transport.handle_async_request(request_to(url))
 
@@ -48,11 +49,57 @@ def test_a_proxy_has_the_port_of_its_url_or_80(url: str, address: tuple[str, int
 @pytest.mark.parametrize("url", ["http:///x", "https:", "ftp://127.0.0.1/x", "/x"])
 def test_a_url_that_names_no_server_of_http_goes_nowhere(url: str) -> None:
     async def main() -> None:
-        async with Transport(max_response_bytes=1000) as transport:
+        with pytest.raises(httpx.UnsupportedProtocol):
+            Transport(url, max_response_bytes=1000)
+        async with Transport("http://127.0.0.1", max_response_bytes=1000) as transport:
             with pytest.raises(httpx.UnsupportedProtocol):
                 await transport.handle_async_request(request_to(url))
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("base", ["https://a.test", "https://a.test:443/v1.0", "https://A.test?x=y"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a.test",
+        "http://a.test:443",
+        "https://a.test:80",
+        "https://a.test:8443",
+        "https://b.test",
+        "https://a.test.",
+        "https://b.a.test",
+        "https://a.test@b.test",
+        "https://[::1]",
+    ],
+)
+def test_a_request_to_another_origin_is_refused_before_anything_is_looked_up(
+    monkeypatch: pytest.MonkeyPatch, base: str, url: str
+) -> None:
+    async def look_up(host: str, port: int) -> list[Any]:
+        raise AssertionError(f"{host}:{port} was looked up")
+
+    monkeypatch.setattr(addresses, "look_up", look_up)
+
+    async def main() -> None:
+        async with Transport(base, max_response_bytes=1000) as transport:
+            with pytest.raises(httpx.UnsupportedProtocol):
+                await transport.handle_async_request(request_to(url))
+            assert not any(transport.connections.values())
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(("base", "url"), [("http://{}", "http://{}/x?y"), ("http://{}/v1.0", "http://u:p@{}")])
+def test_a_path_a_query_and_a_user_are_no_part_of_an_origin(base: str, url: str) -> None:
+    async def main() -> None:
+        async with Transport(base.format(host), max_response_bytes=1000) as transport:
+            await transport.handle_async_request(request_to(url.format(host)))
+
+    with ScriptedUpstream(answering(answer())) as upstream:
+        host = f"127.0.0.1:{upstream.port}"
+        asyncio.run(main())
+    assert len(upstream.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -61,7 +108,9 @@ def test_a_url_that_names_no_server_of_http_goes_nowhere(url: str) -> None:
 )
 def test_a_proxys_user_and_password_are_decoded_and_each_may_be_empty(user: str, credentials: bytes) -> None:
     async def main() -> None:
-        async with Transport(max_response_bytes=1000, proxy=proxy.url.replace("//", f"//{user}")) as transport:
+        async with Transport(
+            "https://api.test", max_response_bytes=1000, proxy=proxy.url.replace("//", f"//{user}")
+        ) as transport:
             with pytest.raises(httpx.ConnectError):
                 await transport.handle_async_request(request_to("https://api.test"))
 
@@ -82,7 +131,7 @@ def test_a_proxys_user_and_password_are_decoded_and_each_may_be_empty(user: str,
 )
 def test_what_is_no_tunnel_is_named(head: bytes, reason: str) -> None:
     async def main() -> None:
-        async with Transport(max_response_bytes=1000, proxy=proxy.url) as transport:
+        async with Transport("https://api.test", max_response_bytes=1000, proxy=proxy.url) as transport:
             with pytest.raises(httpx.ConnectError, match=reason):
                 await transport.handle_async_request(request_to("https://api.test"))
 
@@ -101,7 +150,7 @@ def test_after_every_success_of_a_proxy_tls_begins(status: bytes) -> None:
         began.append(connection.socket.recv(1))
 
     async def main() -> None:
-        async with Transport(max_response_bytes=1000, proxy=proxy.url) as transport:
+        async with Transport("https://api.test", max_response_bytes=1000, proxy=proxy.url) as transport:
             with pytest.raises(httpx.ConnectError):
                 await transport.handle_async_request(request_to("https://api.test"))
 

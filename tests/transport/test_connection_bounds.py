@@ -18,7 +18,7 @@ from gateway.transport.serialize import serialize
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
-CLEAN = {"open": 0, "idle": 0, "slots": 0, "waiting": 0}
+CLEAN = {"open": 0, "idle": 0, "opening": 0, "waiting": 0}
 
 
 def of_size(url: str, size: int) -> httpx.Request:
@@ -35,7 +35,7 @@ def test_after_a_refusal_only_the_connection_of_a_request_of_16_kib_or_less_is_u
     run: Run, size: int, accepted: int
 ) -> None:
     async def main() -> None:
-        async with Transport(max_response_bytes=1000) as transport:
+        async with Transport(upstream.url, max_response_bytes=1000) as transport:
             for _ in range(2):
                 await transport.handle_async_request(of_size(upstream.url, size))
 
@@ -49,11 +49,11 @@ def test_the_limit_is_for_each_answer_of_a_connection_and_reached_is_not_exceede
     data = answer(200, b"x" * 500)
 
     async def main() -> None:
-        async with Transport(max_response_bytes=len(data)) as transport:
+        async with Transport(upstream.url, max_response_bytes=len(data)) as transport:
             for _ in range(5):
                 response = await transport.handle_async_request(request_to(upstream.url))
                 assert response.content == b"x" * 500
-        async with Transport(max_response_bytes=len(data) - 1) as transport:
+        async with Transport(upstream.url, max_response_bytes=len(data) - 1) as transport:
             with pytest.raises(ResponseTooLarge):
                 await transport.handle_async_request(request_to(upstream.url))
 
@@ -67,7 +67,7 @@ def test_an_answer_is_not_taken_for_encoded_because_the_one_before_it_was(run: R
     packed = answer(200, gzip.compress(b"{}"), b"Content-Encoding: gzip")
 
     async def main() -> None:
-        async with Transport(max_response_bytes=1000) as transport:
+        async with Transport(upstream.url, max_response_bytes=1000) as transport:
             kinds = [type(await transport.handle_async_request(request_to(upstream.url))) for _ in range(3)]
         assert kinds == [httpx.Response, Response, Response]
 
@@ -80,7 +80,7 @@ def test_an_answer_is_not_taken_for_encoded_because_the_one_before_it_was(run: R
 @pytest.mark.parametrize("unasked", [answer(), b"\r\n", b"x"], ids=["an answer", "a line break", "a byte"])
 def test_an_idle_connection_on_which_anything_comes_is_closed_at_once(run: Run, unasked: bytes) -> None:
     async def main() -> None:
-        async with Transport(max_response_bytes=1000, idle_seconds=600.0) as transport:
+        async with Transport(upstream.url, max_response_bytes=1000, idle_seconds=600.0) as transport:
             await transport.handle_async_request(request_to(upstream.url))
             connections[0].send(unasked)
             await until(lambda: transport.connections == CLEAN)
@@ -109,7 +109,7 @@ def test_a_connection_that_is_closed_leaves_no_object_and_no_timer(
         begin(self, transport)
 
     async def main() -> None:
-        transport = Transport(max_response_bytes=1000)
+        transport = Transport(upstream.url, max_response_bytes=1000)
         call = asyncio.create_task(transport.handle_async_request(request_to(upstream.url, timeout=600.0)))
         await until(lambda: upstream.requests)
         if cancelled:
@@ -138,7 +138,7 @@ def test_a_connection_that_is_closed_leaves_no_object_and_no_timer(
 )
 def test_an_answer_without_a_whole_head_decides_nothing(run: Run, parts: bytes) -> None:
     async def main() -> None:
-        async with Transport(max_response_bytes=1_000_000) as transport:
+        async with Transport(upstream.url, max_response_bytes=1_000_000) as transport:
             with pytest.raises(ResponseTooLarge) as raised:
                 await transport.handle_async_request(request_to(upstream.url))
             assert raised.value.response is None

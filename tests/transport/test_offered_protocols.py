@@ -26,8 +26,9 @@ def test_an_upstream_that_prefers_http_2_is_offered_nothing_but_http_1_1(
         connection.send(answer())
 
     async def main() -> None:
-        async with Transport(max_response_bytes=1000, ssl_context=tls_context()) as transport:
-            await transport.handle_async_request(request_to(f"https://localhost:{upstream.port}"))
+        url = f"https://localhost:{upstream.port}"
+        async with Transport(url, max_response_bytes=1000, ssl_context=tls_context()) as transport:
+            await transport.handle_async_request(request_to(url))
 
     with ScriptedUpstream(script) as upstream:
         asyncio.run(main())

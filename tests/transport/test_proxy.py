@@ -36,7 +36,7 @@ def sent(
     """Send a request, with a deadline so many seconds away, and give its answer or how it failed."""
 
     async def main() -> httpx.Response | httpx.TransportError:
-        transport = new_transport(tls=certificates.client, proxy=proxy)
+        transport = new_transport(str(request.url), tls=certificates.client, proxy=proxy)
         if soon is not None:
             request.extensions["deadline"] = asyncio.get_running_loop().time() + soon
         async with transport:
@@ -53,7 +53,7 @@ def test_a_request_goes_through_a_tunnel_in_which_the_proxy_sees_no_token(
 ) -> None:
     async def main() -> bytes:
         loop = asyncio.get_running_loop()
-        async with new_transport(tls=certificates.client, proxy=proxy.url) as transport:
+        async with new_transport(upstream.url, tls=certificates.client, proxy=proxy.url) as transport:
             rest = RestClient(transport, url=upstream.url)
             call = Call("POST", "/v1.0/linkedIn/invitations", Caller(TOKEN.encode()), loop.time() + 30, b"{}")
             return await rest.send(call, lambda answer: answer.content)
@@ -154,11 +154,11 @@ def test_tls_that_fails_in_a_tunnel_says_not_sent_and_takes_no_place_in_the_pool
     proxy: ScriptedUpstream, certificates: Certificates, run: Run
 ) -> None:
     async def main() -> None:
-        async with new_transport(max_connections=2, proxy=proxy.url) as transport:
+        async with new_transport(upstream.url, max_connections=2, proxy=proxy.url) as transport:
             for _ in range(5):
                 with pytest.raises(httpx.ConnectError):
                     await transport.handle_async_request(request_to(upstream.url))
-            await until(lambda: transport.connections == {"open": 0, "idle": 0, "slots": 0, "waiting": 0})
+            await until(lambda: transport.connections == {"open": 0, "idle": 0, "opening": 0, "waiting": 0})
 
     with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
         run(main())
@@ -169,7 +169,7 @@ def test_tls_that_fails_in_a_tunnel_says_not_sent_and_takes_no_place_in_the_pool
 def test_a_tunnel_is_used_again(proxy: ScriptedUpstream, certificates: Certificates, run: Run) -> None:
     async def main() -> None:
         context = certificates.client
-        async with new_transport(tls=context, proxy=proxy.url) as transport:
+        async with new_transport(upstream.url, tls=context, proxy=proxy.url) as transport:
             for _ in range(3):
                 await transport.handle_async_request(request_to(upstream.url))
 

@@ -27,11 +27,11 @@ def test_nobody_uses_the_connection_of_an_answer_that_was_discarded(run: Run, *,
     data = answer(200, body, *([b"Content-Encoding: gzip"] if encoded else []))
 
     async def main() -> None:
-        async with new_transport() as transport:
+        async with new_transport(upstream.url) as transport:
             for _ in range(2):
                 response = await transport.handle_async_request(request_to(upstream.url))
                 response.extensions["discard"]()
-            await until(lambda: transport.connections == {"open": 0, "idle": 0, "slots": 0, "waiting": 0})
+            await until(lambda: transport.connections == {"open": 0, "idle": 0, "opening": 0, "waiting": 0})
 
     with ScriptedUpstream(answering(data)) as upstream:
         run(main())
@@ -48,7 +48,7 @@ def test_a_waiter_that_was_promised_a_discarded_connection_opens_another_and_is_
             connection.send(answer())
 
     async def main() -> None:
-        async with new_transport(max_connections=1) as transport:
+        async with new_transport(upstream.url, max_connections=1) as transport:
 
             async def send(target: str, *, discard: bool = False) -> httpx.Response:
                 response = await transport.handle_async_request(request_to(upstream.url, target=target))
@@ -59,7 +59,7 @@ def test_a_waiter_that_was_promised_a_discarded_connection_opens_another_and_is_
             first = send("/1", discard=True)
             responses = await asyncio.gather(first, send("/2"), send("/3"))
             assert [response.status_code for response in responses] == [200] * 3
-            assert transport.connections == {"open": 1, "idle": 1, "slots": 1, "waiting": 0}
+            assert transport.connections == {"open": 1, "idle": 1, "opening": 0, "waiting": 0}
 
     with ScriptedUpstream(script) as upstream:
         run(main())
@@ -86,7 +86,7 @@ def test_an_interim_answer_leaves_nothing_in_the_final_one(
                 connection.send(data[start : start + size])
 
     async def main() -> None:
-        async with new_transport() as transport:
+        async with new_transport(upstream.url) as transport:
             for _ in range(2):
                 try:
                     response = await transport.handle_async_request(request_to(upstream.url))
@@ -114,7 +114,7 @@ def test_a_flood_of_interim_answers_is_cut_off(run: Run, interim: bytes) -> None
             connection.send(interim)
 
     async def main() -> None:
-        async with new_transport() as transport:
+        async with new_transport(upstream.url) as transport:
             with pytest.raises(ResponseTooLarge):
                 await transport.handle_async_request(request_to(upstream.url))
 
@@ -141,7 +141,7 @@ def test_a_connection_whose_large_body_was_answered_unread_is_not_used_again(
             connection.send(answer(200))
 
     async def main() -> None:
-        async with new_transport(tls=certificates.client) as transport:
+        async with new_transport(upstream.url, tls=certificates.client) as transport:
             first = await transport.handle_async_request(request_to(upstream.url, body=b"x" * size))
             assert first.status_code == status
             second = await transport.handle_async_request(request_to(upstream.url))
@@ -166,7 +166,7 @@ def test_a_second_answer_that_comes_later_makes_a_connection_useless(run: Run) -
             connection.wait_until_client_closes()
 
     async def main() -> None:
-        async with new_transport() as transport:
+        async with new_transport(upstream.url) as transport:
             for _ in range(2):
                 response = await transport.handle_async_request(request_to(upstream.url))
                 assert response.content == b'{"id":"its own"}'
@@ -187,7 +187,7 @@ def test_a_connection_whose_large_body_was_read_is_used_again(
     need(sys.platform == "linux", "only Linux says what the other end has received")
 
     async def main() -> None:
-        async with new_transport(tls=certificates.client) as transport:
+        async with new_transport(upstream.url, tls=certificates.client) as transport:
             for _ in range(3):
                 await transport.handle_async_request(request_to(upstream.url, body=b"x" * 1_000_000))
 

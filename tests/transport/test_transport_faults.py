@@ -4,11 +4,13 @@ The caller repeats a mutation only after one of `NOT_SENT`: everything here stan
 """
 
 import asyncio
+import contextlib
 import gc
 import socket
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import httpx
 import pytest
@@ -31,11 +33,11 @@ SHORT = 0.3
 """Seconds after which the tests give up on what never comes."""
 
 
-def ours(*, pool: int = 10) -> httpx.AsyncBaseTransport:
-    return Transport(max_response_bytes=1_000_000, max_connections=pool)
+def ours(url: str, *, pool: int = 10) -> httpx.AsyncBaseTransport:
+    return Transport(url, max_response_bytes=1_000_000, max_connections=pool)
 
 
-def stock(*, pool: int = 10) -> httpx.AsyncBaseTransport:
+def stock(_: str, *, pool: int = 10) -> httpx.AsyncBaseTransport:
     return httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=pool), trust_env=False)
 
 
@@ -50,20 +52,20 @@ async def send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> h
 
 
 def error_of(
-    make: Callable[[], httpx.AsyncBaseTransport], request: httpx.Request, run: Run = asyncio.run
+    make: Callable[[str], httpx.AsyncBaseTransport], request: httpx.Request, run: Run = asyncio.run
 ) -> Exception | None:
     """Send a request through a new transport and return how it failed; nothing may be left of it."""
     error: Exception | None = None
 
     async def main() -> None:
         nonlocal error
-        async with make() as transport:
+        async with make(str(request.url)) as transport:
             try:
                 await send(transport, request)
             except httpx.TransportError as caught:
                 error = caught
             if isinstance(transport, Transport) and error is not None:
-                await until(lambda: transport.connections == {"open": 0, "idle": 0, "slots": 0, "waiting": 0})
+                await until(lambda: transport.connections == {"open": 0, "idle": 0, "opening": 0, "waiting": 0})
 
     run(main())
     return error
@@ -72,7 +74,7 @@ def error_of(
 @both
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_exception_that_says_not_sent_is_never_raised_once_the_upstream_has_read_the_request(
-    make: Callable[[], httpx.AsyncBaseTransport], fault: str
+    make: Callable[[str], httpx.AsyncBaseTransport], fault: str
 ) -> None:
     with ScriptedUpstream(FAULTS[fault]) as upstream:
         endless = fault in HANGING or fault in NOT_HTTP  # what is not HTTP can look like its beginning to httpcore
@@ -88,24 +90,29 @@ def test_an_exception_that_says_not_sent_is_never_raised_once_the_upstream_has_r
 
 
 @both
-def test_a_refused_connection_says_not_sent(make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+def test_a_refused_connection_says_not_sent(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
     with refusing_url() as url:
         assert type(error_of(make, request_to(url))) is httpx.ConnectError
 
 
 @both
-def test_a_name_that_does_not_exist_says_not_sent(make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+def test_a_name_that_does_not_exist_says_not_sent(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
     assert type(error_of(make, request_to("http://api.invalid"))) is httpx.ConnectError
 
 
 @both
-def test_a_protocol_that_is_not_http_says_not_sent(make: Callable[[], httpx.AsyncBaseTransport]) -> None:
-    assert type(error_of(make, request_to("ftp://api.invalid"))) is httpx.UnsupportedProtocol
+def test_a_protocol_that_is_not_http_says_not_sent(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
+    async def main() -> None:
+        async with make("http://api.invalid") as transport:
+            with pytest.raises(httpx.UnsupportedProtocol):
+                await send(transport, request_to("ftp://api.invalid"))
+
+    asyncio.run(main())
 
 
 @both
 def test_an_untrusted_certificate_says_not_sent(
-    make: Callable[[], httpx.AsyncBaseTransport], certificates: Certificates
+    make: Callable[[str], httpx.AsyncBaseTransport], certificates: Certificates
 ) -> None:
     with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
         assert type(error_of(make, request_to(upstream.url))) is httpx.ConnectError
@@ -113,7 +120,7 @@ def test_an_untrusted_certificate_says_not_sent(
 
 
 @both
-def test_plain_text_where_tls_is_expected_says_not_sent(make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+def test_plain_text_where_tls_is_expected_says_not_sent(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
     def script(connection: UpstreamConnection) -> None:
         connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         connection.wait_until_client_closes()
@@ -123,21 +130,21 @@ def test_plain_text_where_tls_is_expected_says_not_sent(make: Callable[[], httpx
 
 
 @both
-def test_a_tls_handshake_that_hangs_says_not_sent(make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+def test_a_tls_handshake_that_hangs_says_not_sent(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
     with ScriptedUpstream(UpstreamConnection.wait_until_client_closes) as upstream:
         error = error_of(make, request_to(upstream.url.replace("http", "https"), timeout=SHORT))
     assert type(error) is httpx.ConnectTimeout
 
 
 @both
-def test_a_tls_handshake_that_is_cut_off_says_not_sent(make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+def test_a_tls_handshake_that_is_cut_off_says_not_sent(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
     with ScriptedUpstream(UpstreamConnection.reset) as upstream:
         assert type(error_of(make, request_to(upstream.url.replace("http", "https")))) is httpx.ConnectError
 
 
 @both
 def test_a_tcp_connection_that_is_not_accepted_in_time_says_not_sent(
-    make: Callable[[], httpx.AsyncBaseTransport],
+    make: Callable[[str], httpx.AsyncBaseTransport],
 ) -> None:
     need(sys.platform == "linux", "only Linux lets a full backlog hang")
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener, socket.socket() as first:
@@ -149,7 +156,7 @@ def test_a_tcp_connection_that_is_not_accepted_in_time_says_not_sent(
 @both
 def test_no_free_connection_in_time_says_not_sent(make: Callable[..., httpx.AsyncBaseTransport]) -> None:
     async def main(url: str) -> None:
-        async with make(pool=1) as transport:
+        async with make(url, pool=1) as transport:
             first = asyncio.create_task(send(transport, request_to(url)))
             await until(lambda: upstream.requests)
             with pytest.raises(httpx.PoolTimeout):
@@ -164,7 +171,7 @@ def test_no_free_connection_in_time_says_not_sent(make: Callable[..., httpx.Asyn
 
 @both
 def test_a_connection_lost_just_as_it_is_used_again_says_maybe_sent_and_is_not_retried(
-    make: Callable[[], httpx.AsyncBaseTransport],
+    make: Callable[[str], httpx.AsyncBaseTransport],
 ) -> None:
     def script(connection: UpstreamConnection) -> None:
         connection.read_request()
@@ -172,7 +179,7 @@ def test_a_connection_lost_just_as_it_is_used_again_says_maybe_sent_and_is_not_r
         connection.read_request()
 
     async def main(url: str) -> None:
-        async with make() as transport:
+        async with make(url) as transport:
             await send(transport, request_to(url))
             with pytest.raises(MAYBE_SENT):
                 await send(transport, request_to(url))
@@ -194,7 +201,7 @@ ENDS: dict[str, Callable[[UpstreamConnection], object]] = {
 @pytest.mark.parametrize("loop", ["sees it", "is blocked"])
 @pytest.mark.parametrize("end", ENDS)
 def test_a_connection_that_died_while_idle_is_replaced_before_anything_is_written(
-    make: Callable[[], httpx.AsyncBaseTransport], end: str, loop: str
+    make: Callable[[str], httpx.AsyncBaseTransport], end: str, loop: str
 ) -> None:
     ended = threading.Event()
 
@@ -208,7 +215,7 @@ def test_a_connection_that_died_while_idle_is_replaced_before_anything_is_writte
             connection.wait_until_client_closes()
 
     async def main(url: str) -> None:
-        async with make() as transport:
+        async with make(url) as transport:
             assert (await send(transport, request_to(url))).status_code == 200
             answered.set()
             if loop == "is blocked":
@@ -286,6 +293,11 @@ def test_a_head_that_is_too_large_is_cut_off(run: Run, head: bytes) -> None:
         assert type(error_of(ours, request_to(upstream.url), run)) is ResponseTooLarge
 
 
+def settled(transport: Transport) -> bool:
+    now = transport.connections
+    return now["opening"] == 0 and now["open"] == now["idle"]
+
+
 @every_loop
 def test_a_thousand_faults_in_a_row_leave_nothing_behind(run: Run) -> None:
     scripts = [*LOST.values(), *NOT_HTTP.values(), *HANGING.values(), UpstreamConnection.reset, answering(answer())]
@@ -294,15 +306,13 @@ def test_a_thousand_faults_in_a_row_leave_nothing_behind(run: Run) -> None:
     def script(connection: UpstreamConnection) -> None:
         scripts[connection.number % len(scripts)](connection)
 
-    async def one(transport: Transport, number: int) -> str:
-        calls = {
-            0: send(transport, request_to(refused)),
-            1: send(transport, request_to("http://api.invalid")),
-            2: send(transport, request_to(upstream.url.replace("http", "https"), timeout=0.05)),
-        }
-        for other in set(calls) - {number % 20}:
-            calls[other].close()
-        call = calls.get(number % 20) or send(transport, request_to(upstream.url, read=0.1))
+    async def one(transports: dict[str, Transport], number: int) -> str:
+        url, timeout = {
+            0: (refused, GENEROUS),
+            1: ("http://api.invalid", GENEROUS),
+            2: (secure, 0.05),
+        }.get(number % 20, (upstream.url, GENEROUS))
+        call = send(transports[url], request_to(url, timeout=timeout, read=0.1))
         try:
             async with asyncio.timeout(0.01 if number % 7 == 0 else GENEROUS):
                 await call
@@ -312,24 +322,30 @@ def test_a_thousand_faults_in_a_row_leave_nothing_behind(run: Run) -> None:
 
     async def main() -> None:
         sockets = open_sockets()
-        async with Transport(max_response_bytes=100_000, max_connections=8) as transport:
+        async with contextlib.AsyncExitStack() as stack:
+            transports = {
+                url: await stack.enter_async_context(Transport(url, max_response_bytes=100_000, max_connections=8))
+                for url in (upstream.url, refused, secure, "http://api.invalid")
+            }
             limit = asyncio.Semaphore(16)
             seen: set[str] = set()
 
             async def limited(number: int) -> None:
                 async with limit:
-                    seen.add(await one(transport, number))
+                    seen.add(await one(transports, number))
 
             await asyncio.gather(*(limited(number) for number in range(1000)))
             assert {"ReadError", "ReadTimeout", "RemoteProtocolError", "ConnectError", "TimeoutError"} <= seen
+            for transport in transports.values():
+                assert transport.connections["waiting"] == 0
+                # A connection that is being made when its request leaves is made for the next one.
+                await until(partial(settled, transport))
             assert len(asyncio.all_tasks()) == 1
-            assert transport.connections["waiting"] == 0
-            assert transport.connections["slots"] == transport.connections["idle"]
-            await until(lambda: transport.connections["open"] == transport.connections["idle"])
         await until(lambda: upstream.open_connections == 0)
         await until(lambda: open_sockets() <= sockets)
         gc.collect()
         assert sum(isinstance(thing, Connection) for thing in gc.get_objects()) < 5  # uvloop keeps the last one
 
     with refusing_url() as refused, ScriptedUpstream(script) as upstream:
+        secure = upstream.url.replace("http", "https")
         run(main())

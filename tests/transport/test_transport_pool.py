@@ -12,8 +12,6 @@ from support.transports import GENEROUS, LOOPS, Run, request_to
 from support.upstream_faults import HANGING
 from support.waiting import until
 
-from gateway.transport.connection import Connection, Origin
-from gateway.transport.idle import IdleConnections
 from gateway.transport.transport import Transport
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
@@ -35,7 +33,7 @@ async def growth(cpu_time: Callable[[int], Awaitable[float]], size: int, times: 
 @pytest.mark.parametrize("order", ["newest first", "oldest first"])
 def test_twenty_thousand_waiters_that_leave_cost_no_more_each_than_a_few(run: Run, order: str) -> None:
     async def main() -> None:
-        async with Transport(max_response_bytes=1000, max_connections=1) as transport:
+        async with Transport(upstream.url, max_response_bytes=1000, max_connections=1) as transport:
             holder = asyncio.create_task(transport.handle_async_request(request_to(upstream.url)))
             await until(lambda: upstream.requests)
 
@@ -60,40 +58,10 @@ def test_twenty_thousand_waiters_that_leave_cost_no_more_each_than_a_few(run: Ru
     assert len(upstream.requests) == 1
 
 
-def test_twenty_thousand_idle_connections_are_lost_and_taken_at_the_cost_of_a_few() -> None:
-    def connection(number: int) -> Connection:
-        return Connection(("http", f"host-{number % 7}", 80), max_response_bytes=1, on_lost=lambda _: None)
-
-    async def emptied(count: int) -> float:
-        idle = IdleConnections()
-        connections = [connection(number) for number in range(count)]
-        for one in connections:
-            idle.add(one)
-        started = time.process_time()
-        for one in connections[count // 2 :]:
-            assert idle.remove(one)
-            assert not idle.remove(one)
-        for number in range(count // 4):
-            origin: Origin = ("http", f"host-{number % 7}", 80)
-            taken = idle.take(origin)
-            assert taken is not None
-            assert taken.origin == origin
-            assert idle.oldest() is connections[0]
-        while (oldest := idle.oldest()) is not None:
-            idle.remove(oldest)
-        assert idle.take(("http", "host-0", 80)) is None
-        return time.process_time() - started
-
-    async def main() -> None:
-        assert await growth(emptied, 2_000, 10) < 4
-
-    asyncio.run(main())
-
-
 @every_loop
 def test_waiters_among_whom_others_left_are_served_in_order(run: Run) -> None:
     async def main() -> None:
-        async with Transport(max_response_bytes=1000, max_connections=1) as transport:
+        async with Transport(upstream.url, max_response_bytes=1000, max_connections=1) as transport:
             calls = [
                 asyncio.create_task(transport.handle_async_request(request_to(upstream.url, target=f"/{i}")))
                 for i in range(30)

@@ -59,7 +59,7 @@ def test_an_answer_that_came_while_the_loop_stood_still_is_not_late(
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        async with new_transport(tls=certificates.client) as transport:
+        async with new_transport(upstream.url, tls=certificates.client) as transport:
             began = loop.time()
             call = asyncio.create_task(transport.handle_async_request(request_to(upstream.url, read=LIMIT)))
             await until(lambda: upstream.requests)
@@ -85,7 +85,7 @@ def test_half_an_answer_that_came_while_the_loop_stood_still_is_late(run: Run) -
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        async with new_transport() as transport:
+        async with new_transport(upstream.url) as transport:
             began = loop.time()
             call = asyncio.create_task(transport.handle_async_request(request_to(upstream.url, read=LIMIT)))
             await until(lambda: upstream.requests)
@@ -107,7 +107,7 @@ def test_an_answer_that_drips_does_not_use_what_a_stall_is_granted_for_ever(run:
             connection.send(b"x" * 10)
 
     async def main() -> None:
-        async with Transport(max_response_bytes=2_000_000_000) as transport:
+        async with Transport(upstream.url, max_response_bytes=2_000_000_000) as transport:
             with pytest.raises(httpx.ReadTimeout):
                 await transport.handle_async_request(request_to(upstream.url, read=0.3))
 
@@ -127,7 +127,7 @@ def test_a_waiter_gets_the_connection_that_became_free_while_the_loop_stood_stil
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        async with new_transport(max_connections=1) as transport:
+        async with new_transport(upstream.url, max_connections=1) as transport:
             first = asyncio.create_task(transport.handle_async_request(request_to(upstream.url)))
             await until(lambda: upstream.requests)
             began = loop.time()
@@ -137,7 +137,7 @@ def test_a_waiter_gets_the_connection_that_became_free_while_the_loop_stood_stil
             go.set()
             stand_still(began + LIMIT + 0.5, after=lambda: sent.wait(GENEROUS))
             assert [(await call).status_code for call in (first, second)] == [201, 202]
-            assert transport.connections == {"open": 1, "idle": 1, "slots": 1, "waiting": 0}
+            assert transport.connections == {"open": 1, "idle": 1, "opening": 0, "waiting": 0}
 
     go, sent = threading.Event(), threading.Event()
     with ScriptedUpstream(script) as upstream:
@@ -167,9 +167,10 @@ def test_a_connection_that_was_made_while_the_loop_stood_still_is_used(run: Run,
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
-        async with new_transport(tls=certificates.client) as transport:
+        url = upstream.url.replace("http", "https")
+        async with new_transport(url, tls=certificates.client) as transport:
             began = loop.time()
-            request = request_to(upstream.url.replace("http", "https"), timeout=LIMIT, read=GENEROUS)
+            request = request_to(url, timeout=LIMIT, read=GENEROUS)
             call = asyncio.create_task(transport.handle_async_request(request))
             await until(lambda: upstream.accepted)
             go.set()

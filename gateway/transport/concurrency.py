@@ -1,0 +1,93 @@
+"""Limits the requests in flight to as many as the server answers in time (an adaptive concurrency limit).
+
+A server with more requests than it can handle answers all of them late, and works on those that nobody waits for any
+longer. By Little's law, a request takes about as many seconds as there are requests in flight, divided by the answers
+a second. While that is more than the limit, requests wait here, where giving up costs the server nothing.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+
+import httpx
+
+from gateway.transport.patience import TURNS, Within
+
+ALWAYS = 100
+"""Requests that may be in flight whatever the rate of answers, which is not known before there are some."""
+GROWTH = 2
+"""Requests that may be in flight for each answer in the window, which is that share of the latency: long enough to
+count, and short enough to follow a server that becomes faster or slower."""
+
+
+class ConcurrencyLimit:
+    """Admits requests first come, first served. Belongs to one event loop."""
+
+    def __init__(self, *, max_in_flight: int, max_latency: float) -> None:
+        """`max_latency` is the longest time, in seconds, that a request in flight may be expected to take."""
+        self._max_in_flight = max_in_flight
+        self._window = max_latency / GROWTH
+        self._in_flight = 0
+        self._answers: deque[float] = deque(maxlen=max_in_flight // GROWTH + 1)
+        """When the latest answers arrived."""
+        self._line: OrderedDict[asyncio.Future[None], None] = OrderedDict()
+
+    @property
+    def waiting(self) -> int:
+        """Number of requests that wait to be admitted."""
+        return len(self._line)
+
+    def admit(self) -> bool:
+        """Return whether a request may be sent now. If so, it counts as in flight until `leave` is called."""
+        if self._line or not self._has_room():
+            return False
+        self._in_flight += 1
+        return True
+
+    async def wait(self, until: float | None) -> None:
+        """Return when a request that was not admitted may be sent; it counts as in flight until `leave` is called.
+
+        Raises `httpx.PoolTimeout` at `until` (event loop time), and `httpx.ConnectError` if the limit is closed.
+        """
+        admitted = asyncio.get_running_loop().create_future()
+        self._line[admitted] = None
+        try:
+            async with Within(until, turns=2 * TURNS):
+                await admitted
+        except BaseException as error:
+            self._line.pop(admitted, None)
+            if admitted.done() and not admitted.cancelled() and admitted.exception() is None:
+                if isinstance(error, TimeoutError):
+                    return
+                self.leave(answered=False)  # cancelled in the very turn in which it was admitted
+            del admitted  # it may hold the error, whose traceback holds it: a reference cycle
+            if isinstance(error, TimeoutError):
+                raise httpx.PoolTimeout("The request was not sent in time: the server has too many.") from None
+            raise
+
+    def leave(self, *, answered: bool) -> None:
+        """End a request that was admitted, and admit those that may now be sent."""
+        self._in_flight -= 1
+        if answered:
+            self._answers.append(asyncio.get_running_loop().time())
+        while self._line and self._has_room():
+            admitted, _ = self._line.popitem(last=False)
+            if not admitted.done():
+                self._in_flight += 1
+                admitted.set_result(None)
+
+    def close(self, error: Exception) -> None:
+        """Fail the requests that wait."""
+        while self._line:
+            admitted, _ = self._line.popitem()
+            if not admitted.done():
+                admitted.set_exception(error)
+
+    def _has_room(self) -> bool:
+        if self._in_flight >= self._max_in_flight:
+            return False
+        if self._in_flight < ALWAYS:
+            return True
+        needed = self._in_flight // GROWTH + 1
+        if len(self._answers) < needed:
+            return False
+        return self._answers[-needed] > asyncio.get_running_loop().time() - self._window
