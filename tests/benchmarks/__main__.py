@@ -5,24 +5,30 @@ import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import pytest
+from benchmarks import cold_start as starting
 from benchmarks import compare as throughput
+from benchmarks import delays as far_away
 from benchmarks import hot_path as calls
 from benchmarks import layers as cpu
 from benchmarks import memory as resident
 from benchmarks import rates as latency
 from benchmarks import sweep as sweeps
+from benchmarks.arguments import Numbers
 from benchmarks.engine import compare as compare_engines
 from benchmarks.engine import gateway_engine, graphql_core
 from benchmarks.lab import NAMES, Lab, Options, lab
+from benchmarks.operations import OPERATIONS
 from benchmarks.picture import draw
 
 QUICK_ROUNDS, QUICK_SECONDS, QUICK_REQUESTS = 1, 1.0, 10_000
 COLD_RUNS = 100
+DELAY = 0.2
+"""Seconds until the REST API answers, for the picture and the cold start."""
 
 
 @dataclass(slots=True)
@@ -32,8 +38,6 @@ class Session:
     options: Options
     base: str
     made: Lab | None = None
-    comparison: throughput.Comparison = field(default_factory=dict)
-    curves: latency.Curves = field(default_factory=dict)
 
     def lab(self) -> Lab:
         """Return the lab, set up on first use; the root context takes it down."""
@@ -59,11 +63,8 @@ def _lab(options: Options) -> Iterator[Lab]:
     "--seconds", default=5.0, show_default=True, type=click.FloatRange(1, 600), help="duration of a measurement"
 )
 @click.option("--quick", is_flag=True, help="one round of one second: only shows that everything runs")
-@click.option("--tls", is_flag=True, help="connect to the REST API over TLS")
+@click.option("--tls", is_flag=True, help="connect to the REST API that answers at once over TLS")
 @click.option("--gateway", help="start the gateway with this command; it reads GATEWAY_PORT and GATEWAY_UPSTREAM_URL")
-@click.option(
-    "--picture", type=click.Path(dir_okay=False, path_type=Path), help="draw the results of compare and rates as SVG"
-)
 @click.pass_context
 def main(  # noqa: PLR0913, PLR0917 (one for each option)
     context: click.Context,
@@ -74,7 +75,6 @@ def main(  # noqa: PLR0913, PLR0917 (one for each option)
     quick: bool,
     tls: bool,
     gateway: str | None,
-    picture: Path | None,  # noqa: ARG001 (for `finish`)
 ) -> None:
     """Measure the gateway and other GraphQL servers that do the same work, in front of the same canned REST API.
 
@@ -95,32 +95,68 @@ def main(  # noqa: PLR0913, PLR0917 (one for each option)
     context.obj = Session(options, base if base in names else names[0])
 
 
-@main.result_callback()
+@main.command()
+@click.option("--settings", default=",".join(throughput.SETTINGS), show_default=True, help="where to compare them")
 @click.pass_obj
-def finish(session: Session, _results: object, /, *, picture: Path | None, **_options: object) -> None:
-    """Draw the picture, if requested."""
-    if picture is None:
-        return
-    if not (session.comparison and session.curves):
-        raise click.UsageError("--picture draws what `compare` and `rates` measured: give both commands")
-    labels = {server.name: server.label for server in session.lab().servers}
-    picture.write_text(draw(labels, session.comparison, session.curves), encoding="utf-8")
+def compare(session: Session, settings: str) -> None:
+    """Compare throughput, latency and memory, near and far from the REST API.
+
+    near: it answers at once, to 32 clients. far: over TLS, after 200 ms, to 1000 clients.
+    """
+    names = settings.split(",")
+    if not set(names) <= set(throughput.SETTINGS):
+        raise click.BadParameter(f"must be of {', '.join(throughput.SETTINGS)}", param_hint="--settings")
+    comparison = throughput.compare(session.lab(), names)
+    click.echo(throughput.show(session.lab(), comparison, session.base) + "\n")
 
 
 @main.command()
+@click.option("--clients", default="10,100,1000,3000,5000", show_default=True, type=Numbers(int, least=1))
+@click.option(
+    "--delays", "seconds", default="0,0.05,0.2,0.5,1", show_default=True, type=Numbers(float, least=0), help="seconds"
+)
+@click.option("--workers", default="1,2", show_default=True, type=Numbers(int, least=1), help="of the gateway")
+@click.option("--operation", default="Q1", show_default=True, type=click.Choice([one.name for one in OPERATIONS]))
+@click.option("--picture", type=click.Path(dir_okay=False, path_type=Path), help="draw the results as SVG")
 @click.pass_obj
-def compare(session: Session) -> None:
-    """Compare throughput, latency under load and memory."""
-    session.comparison = throughput.compare(session.lab())
-    click.echo(throughput.show(session.lab(), session.comparison, session.base) + "\n")
+def delays(  # noqa: PLR0913, PLR0917 (one for each option)
+    session: Session,
+    clients: tuple[int, ...],
+    seconds: tuple[float, ...],
+    workers: tuple[int, ...],
+    operation: str,
+    picture: Path | None,
+) -> None:
+    """Measure throughput with 10 to 5000 clients while the REST API takes 0 to 1 second, over TLS.
+
+    With two workers, the gateway uses two cores; on a machine with two, the load and the REST API are on one of them.
+    The picture shows a delay of 0.2 seconds, or the longest if that is not measured.
+    """
+    (measured,) = [one for one in OPERATIONS if one.name == operation]
+    results = []
+    for far in far_away.measure(session.lab(), measured, clients=clients, delays=seconds, workers=workers):
+        click.echo(far.table() + "\n")
+        results.append(far)
+    if picture:
+        shown = next((far for far in results if far.delay == DELAY), results[-1])
+        picture.write_text(draw(shown), encoding="utf-8")
+
+
+@main.command()
+@click.option("--clients", default=1000, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--delay", default=DELAY, show_default=True, type=click.FloatRange(0, 10), help="seconds")
+@click.pass_obj
+def cold_start(session: Session, clients: int, delay: float) -> None:
+    """Send one request of each of 1000 clients at the same time to a new process, over TLS to the REST API."""
+    starts = starting.measure(session.lab(), clients=clients, delay=delay)
+    click.echo(starting.show(session.lab(), starts, clients=clients, delay=delay) + "\n")
 
 
 @main.command()
 @click.pass_obj
 def rates(session: Session) -> None:
     """Measure latency at fixed rates (open loop), up to saturation."""
-    session.curves = latency.measure(session.lab())
-    click.echo(latency.show(session.lab(), session.curves) + "\n")
+    click.echo(latency.show(session.lab(), latency.measure(session.lab())) + "\n")
 
 
 @main.command()
@@ -184,7 +220,7 @@ def hot_path(renew: bool, as_json: bool) -> None:
 
 def _sweep(session: Session, points: list[sweeps.Point], what: str) -> None:
     loads = sweeps.sweep(session.lab(), points)
-    click.echo(sweeps.show(session.lab(), loads, points, what) + "\n")
+    click.echo(sweeps.show(session.lab().servers, loads, points, what) + "\n")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import patch
 
@@ -13,6 +13,8 @@ import click
 from benchmarks.load import Generator
 from benchmarks.servers import Server, known_servers, running
 from benchmarks.upstream import Upstream, running_upstream
+
+from gateway.server.descriptors import raise_limit
 
 NAMES = ("gateway", "strawberry", "strawberry-cached", "yoga", "mercurius")
 
@@ -38,9 +40,20 @@ class Lab:
     options: Options
     servers: list[Server]
     upstream: Upstream
-    server_core: int
-    load_core: int
+    """The REST API that answers at once."""
+    cores: list[int]
+    """The last one is for the load and the REST API."""
     folder: Path
+    resources: ExitStack
+    _far: dict[float, Upstream] = field(default_factory=dict)
+
+    def far(self, delay: float) -> Upstream:
+        """Return the REST API that is far away: over TLS, answering after a delay in seconds."""
+        if delay not in self._far:
+            folder = self.folder / f"far-{delay}"
+            folder.mkdir()
+            self._far[delay] = self.resources.enter_context(running_upstream(folder, tls=True, delay=delay))
+        return self._far[delay]
 
     def gateway(self) -> Server:
         """Return the gateway, for measurements of it alone."""
@@ -50,20 +63,21 @@ class Lab:
         raise click.UsageError("this is measured of the gateway alone: it has to be among the servers")
 
     @contextmanager
-    def loading(self, server: Server) -> Iterator[Generator]:
+    def loading(self, server: Server, upstream: Upstream | None = None) -> Iterator[Generator]:
         """Start a server, yield its load generator, and stop it."""
-        with running(server, self.upstream, self.server_core, self.folder) as started:
-            yield Generator(started, self.upstream, self.folder)
+        upstream = upstream or self.upstream
+        with running(server, upstream, self.cores[: server.workers], self.folder) as started:
+            yield Generator(started, upstream, self.folder)
 
     @contextmanager
     def on_server_core(self) -> Iterator[None]:
         """Measure this process itself: move it to the server's core, and trust the REST API's certificate."""
-        os.sched_setaffinity(0, {self.server_core})
+        os.sched_setaffinity(0, {self.cores[0]})
         try:
             with patch.dict(os.environ, self.upstream.variables):
                 yield
         finally:
-            os.sched_setaffinity(0, {self.load_core})
+            os.sched_setaffinity(0, {self.cores[-1]})
 
 
 @contextmanager
@@ -75,12 +89,11 @@ def lab(options: Options) -> Iterator[Lab]:
     missing = [name for name in ("nginx", "wrk", "taskset", "openssl") if not shutil.which(name)]
     if missing:
         raise click.ClickException(f"not on the PATH: {', '.join(missing)} (Debian: apt-get install nginx-light wrk)")
-    with tempfile.TemporaryDirectory(prefix="gateway-benchmark-") as place:
+    raise_limit()  # for nginx, wrk and the servers, which inherit it
+    with tempfile.TemporaryDirectory(prefix="gateway-benchmark-") as place, ExitStack() as resources:
         folder = Path(place)
         servers = known_servers(options.names, gateway=options.gateway, folder=folder)
-        os.sched_setaffinity(0, {cores[1]})
-        try:
-            with running_upstream(folder, tls=options.tls) as upstream:
-                yield Lab(options, servers, upstream, cores[0], cores[1], folder)
-        finally:
-            os.sched_setaffinity(0, cores)
+        resources.callback(os.sched_setaffinity, 0, cores)
+        os.sched_setaffinity(0, {cores[-1]})
+        upstream = resources.enter_context(running_upstream(folder, tls=options.tls))
+        yield Lab(options, servers, upstream, cores, folder, resources)

@@ -1,10 +1,10 @@
 """Closed-loop load by wrk: each connection sends its next request when it has its response."""
 
-import re
+import json
 import shutil
 import subprocess
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.operations import AUTHORIZATION, Operation
@@ -13,12 +13,22 @@ from benchmarks.upstream import Upstream
 
 CONNECTIONS = 32
 """Number of connections, unless that is what varies."""
-_MILLISECONDS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "m": 60_000.0}
-
-_HEAD = """
+_SCRIPT = """
 wrk.method = "POST"
 wrk.headers["Content-Type"] = "application/json"
 wrk.headers["Authorization"] = "@authorization@"
+errors = 0
+response = function(status, headers, body)
+  if status ~= 200 or body:find('"errors"', 1, true) then errors = errors + 1 end
+end
+local threads = {}
+setup = function(thread) table.insert(threads, thread) end
+done = function(summary, latency)
+  local broken = summary.errors
+  print(string.format('RESULT {"requests": %d, "duration": %d, "p50": %f, "p99": %f, "errors": %d, "broken": %d}',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), threads[1]:get("errors"),
+    broken.connect + broken.read + broken.write + broken.timeout))
+end
 """
 _SAME = """
 wrk.body = [==[@body@]==]
@@ -38,13 +48,24 @@ class Load:
 
     requests: int
     per_second: float
+    """Requests without an error per second, from when the REST API could first have answered."""
     p50: float
     """Latency in milliseconds, like p99."""
     p99: float
     cpu: float
     """CPU microseconds that the server used per request."""
+    resident: float
+    """The server's memory afterwards, in MB."""
+    errors: int
+    """Number of responses with an error, of broken connections and of requests that took too long."""
     trouble: str
     """Why the figures are unreliable; empty if they are reliable."""
+
+    @property
+    def progress(self) -> str:
+        """The figures in a line."""
+        latency = f"p50 {self.p50:7.2f} ms  p99 {self.p99:7.2f} ms"
+        return f"{self.per_second:8.0f}/s  {latency}  {self.resident:5.0f} MB  {self.trouble}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,55 +78,53 @@ class Generator:
     """For its scripts."""
 
     def run(self, operation: Operation, seconds: float, *, connections: int = CONNECTIONS, new: bool = False) -> Load:
-        """Repeat an operation, each time under a `new` name if requested; check its response before and after."""
-        self.server.ask(operation)
-        script = self.folder / "load.lua"
-        script.write_text(_script(operation, new=new), encoding="utf-8")
+        """Repeat an operation, each time under a `new` name if requested, and check its response afterwards."""
         calls, cpu = self.upstream.requests(), self.server.cpu()
-        words = ["-t1", f"-c{connections}", f"-d{max(round(seconds), 1)}s", "--latency", "--timeout", "30s"]
-        done = subprocess.run(
-            [shutil.which("wrk") or "wrk", *words, "-s", str(script), self.server.url],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        result = self._wrk(_script(operation, new=new), max(seconds, 3 * self.upstream.delay), connections)
         calls, cpu = self.upstream.requests() - calls - 1, self.server.cpu() - cpu
-        self.server.ask(operation)
-        return _read(done.stdout, calls, cpu, connections)
+        load = self._load(result, calls, cpu, connections)
+        try:
+            self.upstream.wait_until_idle()
+            self.server.ask(operation)
+        except OSError:  # TimeoutError is one
+            return replace(load, trouble=f"{load.trouble}; it did not recover afterwards".removeprefix("; "))
+        return load
+
+    def _wrk(self, script: str, seconds: float, connections: int) -> dict[str, float]:
+        file = self.folder / "load.lua"
+        file.write_text(script, encoding="utf-8")
+        words = ["-t1", f"-c{connections}", f"-d{max(round(seconds), 1)}s", "--timeout", "30s", "-s", str(file)]
+        done = subprocess.run(
+            [shutil.which("wrk") or "wrk", *words, self.server.url], capture_output=True, text=True, check=True
+        )
+        before, _, result = done.stdout.partition("RESULT ")
+        if not result:
+            raise RuntimeError(f"wrk printed something unexpected:\n{before}")
+        found: dict[str, float] = json.loads(result)
+        return found
+
+    def _load(self, result: dict[str, float], calls: int, cpu: float, connections: int) -> Load:
+        requests, errors = int(result["requests"]), int(result["errors"] + result["broken"])
+        trouble = [f"{errors} errors"] if errors else []
+        # An error can also look like a success, but every success takes one REST call.
+        if abs(calls - requests) > connections + requests * 0.01:
+            trouble.append(f"{calls} REST calls for {requests} requests")
+        return Load(
+            requests=requests,
+            per_second=(requests - result["errors"]) / (result["duration"] / 1e6 - self.upstream.delay),
+            p50=result["p50"] / 1000 if requests else float("inf"),
+            p99=result["p99"] / 1000 if requests else float("inf"),
+            cpu=cpu / max(requests, 1) * 1e6,
+            resident=self.server.resident(),
+            errors=errors,
+            trouble="; ".join(trouble),
+        )
 
 
 def _script(operation: Operation, *, new: bool) -> str:
-    head = _HEAD.replace("@authorization@", AUTHORIZATION)
+    head = _SCRIPT.replace("@authorization@", AUTHORIZATION)
     if not new:
         return head + _SAME.replace("@body@", operation.body.decode())
     before, _, after = operation.named("MARK").body.decode().partition("MARK")
     first = str(time.time_ns() // 1000)
     return head + _NEW.replace("@first@", first).replace("@before@", before + operation.name).replace("@after@", after)
-
-
-def _read(output: str, calls: int, cpu: float, connections: int) -> Load:
-    requests = int(_find(r"(\d+) requests in", output)[1])
-    trouble = [found[0] for found in re.finditer(r"Non-2xx.*|Socket errors.*", output)]
-    # A GraphQL error can have HTTP status 200, but every success takes one REST call.
-    if abs(calls - requests) > connections + requests * 0.01:
-        trouble.append(f"{calls} REST calls for {requests} requests")
-    return Load(
-        requests=requests,
-        per_second=float(_find(r"Requests/sec:\s+([\d.]+)", output)[1]),
-        p50=_latency("50%", output),
-        p99=_latency("99%", output),
-        cpu=cpu / max(requests, 1) * 1e6,
-        trouble="; ".join(trouble),
-    )
-
-
-def _latency(percentile: str, output: str) -> float:
-    found = _find(rf"{percentile}\s+([\d.]+)(us|ms|s|m)\b", output)
-    return float(found[1]) * _MILLISECONDS[found[2]]
-
-
-def _find(pattern: str, output: str) -> re.Match[str]:
-    found = re.search(pattern, output)
-    if not found:
-        raise RuntimeError(f"wrk printed something unexpected:\n{output}")
-    return found

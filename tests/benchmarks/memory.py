@@ -28,7 +28,7 @@ def watch(lab: Lab, requests: int) -> list[Reading]:
         readings = [Reading(0, generator.server.resident())]
         for number, operation in enumerate(cycle(OPERATIONS), start=1):
             load = generator.run(operation, lab.options.seconds, new=number % SHARE_OF_NEW == 0)
-            readings.append(Reading(readings[-1].requests + load.requests, generator.server.resident()))
+            readings.append(Reading(readings[-1].requests + load.requests, load.resident))
             progress = f"{readings[-1].requests:8} requests  {readings[-1].resident:6.1f} MB"
             click.echo(f"{progress}  {load.trouble}", err=True)
             if readings[-1].requests >= requests:

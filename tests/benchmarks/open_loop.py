@@ -44,7 +44,7 @@ class Arrivals:
         return self.latencies[index] if index < len(self.latencies) else float("inf")
 
 
-class _Connection:
+class Connection:
     """A keep-alive connection with at most one request in flight."""
 
     def __init__(self, host: str, port: int) -> None:
@@ -84,7 +84,7 @@ class _Connection:
 def send_at(rate: float, seconds: float, url: str, operation: Operation) -> Arrivals:
     """Send an operation at a fixed rate (requests per second). Raises ValueError if a response is an error."""
     parts = urlsplit(url)
-    connections = [_Connection(parts.hostname or "", parts.port or 80) for _ in range(CONNECTIONS)]
+    connections = [Connection(parts.hostname or "", parts.port or 80) for _ in range(CONNECTIONS)]
     gc.collect()
     gc.disable()
     try:
@@ -109,7 +109,7 @@ def request_to(url: str, operation: Operation) -> bytes:
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
-def _run(connections: list[_Connection], request: bytes, rate: float, total: int) -> Arrivals:
+def _run(connections: list[Connection], request: bytes, rate: float, total: int) -> Arrivals:
     now = time.perf_counter
     idle = deque(connections)
     waiting: deque[float] = deque()  # due times of the requests that wait for a connection

@@ -1,79 +1,87 @@
-"""The picture, as SVG: throughput on the left, latency at fixed rates on the right."""
+"""Draw throughput and latency by the number of clients, as SVG."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 
-from benchmarks.compare import Comparison
-from benchmarks.operations import OPERATIONS
-from benchmarks.rates import Curves
+from benchmarks.delays import Far
 
 WIDTH, HEIGHT = 1120, 470
 TOP, BOTTOM = 70, 380
-BARS = (70, 520)
-"""Left and right edge of the first panel; those of the second follow."""
-LINES = (620, 1090)
-COLOURS = ("#0b6e4f", "#c9a227", "#e07a1f", "#c2255c", "#1864ab")
-LONGEST = 1000.0
-"""Milliseconds at the top of the latency axis."""
+LEFT_PANEL = (80, 530)
+"""Left and right edge."""
+RIGHT_PANEL = (640, 1090)
+COLOURS = ("#0b6e4f", "#c9a227", "#e07a1f", "#c2255c", "#1864ab", "#5f3dc4")
+IDEAL = "#999"
 
 Scale = Callable[[float], float]
 
 
-def draw(labels: Mapping[str, str], comparison: Comparison, curves: Curves) -> str:
-    """Return the picture as an SVG text. `labels` are the servers' labels, by name."""
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    title: str
+    edges: tuple[int, int]
+    clients: Sequence[int]
+    curves: list[list[float]]
+    """One for each server, with a value for each number of clients."""
+    ideal: list[float]
+
+    def draw(self) -> Iterator[str]:
+        left, right = self.edges
+        values = [value for curve in [*self.curves, self.ideal] for value in curve if 0 < value < math.inf]
+        decades = range(math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))) + 1)
+        x = _logarithmic((self.clients[0], self.clients[-1]), (left, right))
+        y = _logarithmic((10.0 ** decades[0], 10.0 ** decades[-1]), (BOTTOM, TOP))
+        yield _text(left, 40, self.title, size=15)
+        for decade in decades:
+            yield _line(left, y(10.0**decade), right, y(10.0**decade), colour="#ddd")
+            yield _text(left - 8, y(10.0**decade) + 4, f"{10.0**decade:g}", anchor="end")
+        for count in self.clients:
+            yield _text(x(count), BOTTOM + 20, str(count), anchor="middle", size=11)
+        yield _text((left + right) / 2, BOTTOM + 38, "clients", anchor="middle")
+        yield from _curve(self.clients, self.ideal, x, y, IDEAL)
+        for index, curve in enumerate(self.curves):
+            yield from _curve(self.clients, curve, x, y, _colour(index))
+
+
+def draw(far: Far) -> str:
+    """Return the picture as an SVG text."""
+    loads = [far.of(server) for server in far.servers]
+    delay = far.delay * 1000
+    where = f"REST API over TLS, {delay:.0f} ms"
+    throughput = _Panel(
+        f"Requests per second ({far.operation.name}; {where})",
+        LEFT_PANEL,
+        far.clients,
+        [[load.per_second for load in curve] for curve in loads],
+        [count / far.delay for count in far.clients] if far.delay else [],
+    )
+    latency = _Panel(
+        "99th percentile in ms",
+        RIGHT_PANEL,
+        far.clients,
+        [[load.p99 for load in curve] for curve in loads],
+        [delay for _ in far.clients] if far.delay else [],
+    )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" fill="#222">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
-        *_bars(list(labels), comparison),
-        *_lines(list(labels), curves),
-        *_legend(list(labels.values())),
+        *throughput.draw(),
+        *latency.draw(),
+        *_legend([server.label for server in far.servers]),
         "</svg>",
     ]
     return "\n".join(parts) + "\n"
 
 
-def _bars(servers: Sequence[str], comparison: Comparison) -> Iterable[str]:
-    left, right = BARS
-    highest = max(figures.per_second for figures in comparison.values())
-    yield _text(left, 40, "Requests per second: one process, one core", size=15)
-    yield _line(left, BOTTOM, right, BOTTOM)
-    group = (right - left) / len(OPERATIONS)
-    width = group * 0.8 / len(servers)
-    for place, operation in enumerate(OPERATIONS):
-        start = left + group * (place + 0.1)
-        yield _text(start + group * 0.4, BOTTOM + 20, operation.name, anchor="middle")
-        for index, server in enumerate(servers):
-            value = comparison[server, operation.name].per_second
-            x, y = start + index * width, BOTTOM - (BOTTOM - TOP) * value / highest
-            yield (
-                f'<rect x="{x:.1f}" y="{y:.1f}" width="{width * 0.9:.1f}" height="{BOTTOM - y:.1f}"'
-                f' fill="{_colour(index)}"/>'
-            )
-            yield _text(x + width * 0.45, y - 4, f"{value:.0f}", anchor="middle", size=10)
-
-
-def _lines(servers: Sequence[str], curves: Curves) -> Iterable[str]:
-    left, right = LINES
-    rates = sorted({arrivals.asked for curve in curves.values() for arrivals in curve})
-    lowest = min(arrivals.percentile(99) for curve in curves.values() for arrivals in curve)
-    floor = 10.0 ** math.floor(math.log10(min(lowest, LONGEST / 10)))
-    x = _logarithmic((rates[0], rates[-1]), (left, right))
-    y = _logarithmic((floor, LONGEST), (BOTTOM, TOP))
-    yield _text(left, 40, "99th percentile in ms at a fixed rate (Q1), until it cannot keep up", size=15)
-    while floor <= LONGEST:
-        yield _line(left, y(floor), right, y(floor), colour="#ddd")
-        yield _text(left - 8, y(floor) + 4, f"{floor:g}", anchor="end")
-        floor *= 10
-    yield _line(left, BOTTOM, right, BOTTOM)
-    for rate in rates[::2]:
-        yield _text(x(rate), BOTTOM + 20, f"{rate:.0f}", anchor="middle", size=11)
-    yield _text((left + right) / 2, BOTTOM + 38, "requests per second", anchor="middle")
-    for index, server in enumerate(servers):
-        points = [(x(arrivals.asked), y(arrivals.percentile(99))) for arrivals in curves[server]]
-        path = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
-        yield f'<polyline points="{path}" fill="none" stroke="{_colour(index)}" stroke-width="2.5"/>'
-        yield from (f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3" fill="{_colour(index)}"/>' for px, py in points)
+def _curve(clients: Sequence[int], values: Sequence[float], x: Scale, y: Scale, colour: str) -> Iterator[str]:
+    points = [(x(count), y(value)) for count, value in zip(clients, values, strict=False)]
+    path = " ".join(f"{px:.1f},{py:.1f}" for px, py in points)
+    dashes = ' stroke-dasharray="4"' if colour == IDEAL else ""
+    yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"{dashes}/>'
+    if colour != IDEAL:
+        yield from (f'<circle cx="{px:.1f}" cy="{py:.1f}" r="3" fill="{colour}"/>' for px, py in points)
 
 
 def _logarithmic(values: tuple[float, float], pixels: tuple[float, float]) -> Scale:
@@ -81,17 +89,18 @@ def _logarithmic(values: tuple[float, float], pixels: tuple[float, float]) -> Sc
     low, high = math.log(values[0]), math.log(values[1])
 
     def scale(value: float) -> float:
-        share = (math.log(min(value, values[1])) - low) / max(high - low, 1e-9)
-        return pixels[0] + (pixels[1] - pixels[0]) * max(share, 0.0)
+        share = (math.log(max(min(value, values[1]), values[0])) - low) / max(high - low, 1e-9)
+        return pixels[0] + (pixels[1] - pixels[0]) * share
 
     return scale
 
 
-def _legend(labels: Sequence[str]) -> Iterable[str]:
-    step = (WIDTH - 80) / len(labels)
-    for index, label in enumerate(labels):
+def _legend(labels: Sequence[str]) -> Iterator[str]:
+    entries = [*((label, _colour(index)) for index, label in enumerate(labels)), ("ideal: the delay alone", IDEAL)]
+    step = (WIDTH - 80) / len(entries)
+    for index, (label, colour) in enumerate(entries):
         x = 40 + step * index
-        yield f'<rect x="{x:.1f}" y="{HEIGHT - 30}" width="12" height="12" fill="{_colour(index)}"/>'
+        yield f'<rect x="{x:.1f}" y="{HEIGHT - 30}" width="12" height="12" fill="{colour}"/>'
         yield _text(x + 18, HEIGHT - 19, label, size=12)
 
 

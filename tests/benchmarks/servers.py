@@ -1,4 +1,4 @@
-"""The servers to compare, each one process on its own core."""
+"""The servers to compare: each is one process on its own core, unless it has several workers."""
 
 import os
 import shlex
@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -38,6 +38,16 @@ class Server:
     words: tuple[str, ...]
     folder: Path
     variables: Mapping[str, str] = field(default_factory=dict)
+    workers: int = 1
+    """Number of processes, and of cores."""
+
+    def with_workers(self, workers: int) -> "Server":
+        """Return the gateway with this many workers."""
+        if workers == self.workers:
+            return self
+        variables = {**self.variables, "GATEWAY_WORKERS": str(workers)}
+        label = f"{self.label}, {workers} workers"
+        return replace(self, name=f"{self.name}-{workers}", label=label, variables=variables, workers=workers)
 
 
 def known_servers(names: tuple[str, ...], *, gateway: str | None, folder: Path) -> list[Server]:
@@ -88,8 +98,8 @@ class RunningServer:
 
 
 @contextmanager
-def running(server: Server, upstream: Upstream, core: int, folder: Path) -> Iterator[RunningServer]:
-    """Start a server on one core, wait until it is ready, and stop it at the end."""
+def running(server: Server, upstream: Upstream, cores: Sequence[int], folder: Path) -> Iterator[RunningServer]:
+    """Start a server on these cores, wait until it is ready, and stop it at the end."""
     port = str(free_port())
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GATEWAY_")}
     environment |= {
@@ -104,7 +114,7 @@ def running(server: Server, upstream: Upstream, core: int, folder: Path) -> Iter
     output = folder / f"{server.name}.log"
     with output.open("wb") as log:
         process = subprocess.Popen(
-            [shutil.which("taskset") or "taskset", "-c", str(core), *words],
+            [shutil.which("taskset") or "taskset", "-c", ",".join(map(str, cores)), *words],
             cwd=server.folder,
             env=environment,
             stdout=log,

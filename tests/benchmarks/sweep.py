@@ -1,12 +1,16 @@
 """Throughput while one parameter varies: connections, the size of lists, or whether documents are known."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import click
 from benchmarks.lab import Lab
 from benchmarks.load import CONNECTIONS, Load
 from benchmarks.operations import OPERATIONS, Q1, Operation, listing
+from benchmarks.servers import Server
 from benchmarks.table import number, table
+from benchmarks.upstream import Upstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,28 +31,31 @@ Sweep = dict[tuple[str, str], Load]
 """By server name and point."""
 
 
-def sweep(lab: Lab, points: list[Point]) -> Sweep:
-    """Measure each server at each point."""
+def sweep(
+    lab: Lab, points: Sequence[Point], *, servers: Sequence[Server] = (), upstream: Upstream | None = None
+) -> Sweep:
+    """Measure each server at each point; by default, all servers in front of the REST API that answers at once."""
     loads: Sweep = {}
-    for server in lab.servers:
-        with lab.loading(server) as generator:
-            generator.run(points[0].operation, lab.options.seconds / 2)
+    for server in servers or lab.servers:
+        with lab.loading(server, upstream) as generator:
             for point in points:
-                load = generator.run(point.operation, lab.options.seconds, connections=point.connections, new=point.new)
+                run = partial(generator.run, point.operation, connections=point.connections, new=point.new)
+                run(lab.options.seconds / 2)
+                load = run(lab.options.seconds)
                 loads[server.name, point.label] = load
-                progress = f"{server.name:18} {point.label:10} {load.per_second:8.0f}/s  p99 {load.p99:8.2f} ms"
-                click.echo(f"{progress}  {load.trouble}", err=True)
+                click.echo(f"{server.name:18} {point.label:12} {load.progress}", err=True)
     return loads
 
 
-def show(lab: Lab, loads: Sweep, points: list[Point], what: str) -> str:
-    """Return the table: requests per second, 99th percentile in milliseconds, CPU time per request."""
-    head = [f"{what}: per s, p99 ms, CPU µs", *(point.label for point in points)]
+def show(servers: Sequence[Server], loads: Sweep, points: Sequence[Point], what: str) -> str:
+    """Return the table: requests per second, 99th percentile in milliseconds, CPU time per request, memory."""
     rows = []
-    for server in lab.servers:
+    for server in servers:
         found = [loads[server.name, point.label] for point in points]
-        cells = [
-            f"{load.per_second:.0f}, {number(load.p99)}, {load.cpu:.0f}{' !' if load.trouble else ''}" for load in found
-        ]
-        rows.append([server.label, *cells])
-    return table(head, rows)
+        rows.append([server.label, *(_cell(load) for load in found)])
+    return table([f"{what}: per s, p99 ms, CPU µs, RSS MB", *(point.label for point in points)], rows)
+
+
+def _cell(load: Load) -> str:
+    mark = " !" if load.trouble else ""
+    return f"{load.per_second:.0f}, {number(load.p99)}, {load.cpu:.0f}, {load.resident:.0f}{mark}"

@@ -1,4 +1,8 @@
-"""The REST API behind every server: nginx with canned responses, so that it never limits a server."""
+"""The REST API behind every server: nginx with canned responses, so that it never limits a server.
+
+nginx can delay a response only by `auth_delay`, which is meant to slow down guessing of passwords: it waits before it
+refuses a request without one. The page for that refusal is the canned response.
+"""
 
 import json
 import re
@@ -23,7 +27,7 @@ daemon off;
 worker_processes 1;
 pid @folder@/nginx.pid;
 error_log @folder@/nginx.log crit;
-events { worker_connections 8192; multi_accept on; }
+events { worker_connections 16384; multi_accept on; }
 http {
   access_log off;
   default_type application/json;
@@ -40,6 +44,10 @@ http {
   map $args $page {
 @pages@
   }
+  map "$request_method $uri" $content {
+    default $one;
+    "GET /v1.0/linkedIn/invitations" '{"value":[$page]}';
+  }
   server {
     listen 127.0.0.1:@status@;
     stub_status;
@@ -47,14 +55,20 @@ http {
   server {
     listen 127.0.0.1:@port@ @ssl@ backlog=4096;
     @certificate@
-    location = /v1.0/linkedIn/invitations {
-      if ($request_method = GET) { return 200 '{"value":[$page]}'; }
-      if ($request_method = POST) { return 201 $one; }
-      return 200 $one;
-    }
-    location /v1.0/linkedIn/invitations/ { return 200 $one; }
+    @locations@
   }
 }
+"""
+_ANSWER = "if ($request_method = POST) { return 201 $one; } return 200 $content;"
+_AT_ONCE = f"location / {{ {_ANSWER} }}"
+_DELAYED = f"""
+    location / {{
+      auth_delay @delay@ms;
+      auth_basic delay;
+      auth_basic_user_file /dev/null;
+      error_page 401 = @answer;
+    }}
+    location @answer {{ {_ANSWER} }}
 """
 
 
@@ -67,18 +81,27 @@ class Upstream:
     variables: dict[str, str] = field(default_factory=dict)
     """Environment variables with which a server trusts the certificate."""
     status_port: int = 0
+    delay: float = 0.0
+    """Seconds until it answers a request."""
 
     def requests(self) -> int:
-        """Return the number of requests answered so far."""
+        """Return the number of requests so far, including those of this method and the next."""
+        return self._status(r"\n ?\d+ \d+ (\d+)")
+
+    def wait_until_idle(self) -> None:
+        """Wait until no request is unanswered. Raises TimeoutError."""
+        wait_until(lambda: self._status(r"Writing: (\d+)") == 1, "the REST API has answered all requests")
+
+    def _status(self, pattern: str) -> int:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.status_port}/", timeout=LIMIT) as answer:
-            found = re.search(r"\n ?\d+ \d+ (\d+)", answer.read().decode())
+            found = re.search(pattern, answer.read().decode())
         if not found:
             raise RuntimeError("nginx does not tell how many requests it had")
         return int(found[1])
 
 
 @contextmanager
-def running_upstream(folder: Path, *, tls: bool) -> Iterator[Upstream]:
+def running_upstream(folder: Path, *, tls: bool, delay: float = 0.0) -> Iterator[Upstream]:
     """Run nginx with its files in a folder; with `tls`, create a certificate and serve over TLS."""
     status, port = free_port(), free_port()
     variables: dict[str, str] = {}
@@ -86,10 +109,10 @@ def running_upstream(folder: Path, *, tls: bool) -> Iterator[Upstream]:
         _, certificate = self_signed(folder, "IP:127.0.0.1", "DNS:localhost")
         variables = {"SSL_CERT_FILE": str(certificate), "NODE_EXTRA_CA_CERTS": str(certificate)}
     configuration = folder / "nginx.conf"
-    configuration.write_text(_configuration(folder, port, status, tls=tls), encoding="utf-8")
+    configuration.write_text(_configuration(folder, port, status, tls=tls, delay=delay), encoding="utf-8")
     process = subprocess.Popen([shutil.which("nginx") or "nginx", "-c", str(configuration), "-e", "stderr"])
     try:
-        upstream = Upstream(f"http{'s' if tls else ''}://127.0.0.1:{port}/v1.0", variables, status)
+        upstream = Upstream(f"http{'s' if tls else ''}://127.0.0.1:{port}/v1.0", variables, status, delay)
         _wait(upstream, process)
         yield upstream
     finally:
@@ -97,16 +120,18 @@ def running_upstream(folder: Path, *, tls: bool) -> Iterator[Upstream]:
         process.wait(LIMIT)
 
 
-def _configuration(folder: Path, port: int, status: int, *, tls: bool) -> str:
+def _configuration(folder: Path, port: int, status: int, *, tls: bool, delay: float) -> str:
     certificate = f"ssl_certificate {folder}/certificate.pem; ssl_certificate_key {folder}/key.pem;"
     pages = [f"    '$top={size}' '{','.join(['$one'] * size)}';" for size in range(1, MAX_PAGE + 1)]
     text = _CONFIGURATION.replace("@pages@", "\n".join(pages))
+    text = text.replace("@locations@", _DELAYED if delay else _AT_ONCE)
     for name, value in {
         "folder": str(folder),
         "one": json.dumps(STORED, separators=(",", ":")),
         "status": str(status),
         "port": str(port),
         "ssl": "ssl" if tls else "",
+        "delay": f"{delay * 1000:.0f}",
         "certificate": certificate if tls else "",
     }.items():
         text = text.replace(f"@{name}@", value)

@@ -5,7 +5,7 @@ import { Pool } from 'undici';
 
 const upstream = new URL(process.env.UPSTREAM);
 const collection = `${upstream.pathname}/linkedIn/invitations`;
-const pool = new Pool(upstream.origin, { connections: 100, keepAliveTimeout: 60_000 });
+const pool = new Pool(upstream.origin, { connections: null, keepAliveTimeout: 60_000 }); // null: no limit
 
 async function call(method, target, authorization, content) {
   const headers = { accept: 'application/json', authorization };
