@@ -26,8 +26,8 @@ from gateway.telemetry import log_bug, note, note_errors
 
 logger = logging.getLogger("gateway.http")
 
-WATCH_AFTER = 0.05
-"""Seconds before the client of a query is watched: most queries are done by then, and watching costs a task."""
+WATCH_AFTER = 1.0
+"""Seconds before the client of a query is watched: most REST calls end by then, and watching costs a task."""
 
 KIND = "gateway.kind"
 """Scope key for the kind of the operation, once it is known."""

@@ -84,6 +84,8 @@ class HttpProtocol(DeadlineProtocol):
         """Discard the unparsed bytes."""
         super().connection_lost(exc)
         self._pieces.drop()
+        # They refer to this object: a reference cycle.
+        self.cycle = self.scope = None  # type: ignore[assignment]
 
     # Called by httptools.
 
@@ -237,5 +239,6 @@ class HttpProtocol(DeadlineProtocol):
 
     def _hang_up(self) -> None:
         """Close without a response."""
-        self.cycle.disconnected = True
+        if self.cycle is not None:
+            self.cycle.disconnected = True
         self.close()

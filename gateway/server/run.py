@@ -27,6 +27,11 @@ of three mutations that each use all of theirs.
 """
 KEEP_ALIVE = 75
 """Seconds before an idle client connection is closed: longer than a proxy's, so that the proxy closes first."""
+BACKLOG = 65_535
+"""Maximum number of connections that wait to be accepted, unless the kernel has a lower one (on Linux, somaxconn)."""
+ACCEPTS = 16
+"""Connections accepted in an iteration of the event loop, which takes milliseconds under load. uvloop accepts one of
+each listening descriptor; with a single one, thousands of clients that connect at once would wait for seconds."""
 
 _logger = logging.getLogger("gateway.start")
 
@@ -56,14 +61,21 @@ def run(
         server_header=False,
         proxy_headers=False,
         ws="none",
+        backlog=BACKLOG,
         lifespan="on",
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=ceil(SHUTDOWN_FACTOR * settings.upstream_timeout),
     )
+    sockets = listeners(sockets)
     if workers > 1:
         Workers(config, sockets=sockets).run()
     else:
         Server(config).run(sockets=sockets)
+
+
+def listeners(sockets: list[socket.socket]) -> list[socket.socket]:
+    """Return the sockets with their duplicates, to listen on all of them."""
+    return [sock.dup() if copy else sock for sock in sockets for copy in range(ACCEPTS)]
 
 
 @contextmanager
@@ -80,7 +92,7 @@ def worker_start() -> Iterator[None]:
         log_bug(_logger, error)
         sys.exit(STARTUP_FAILURE)
     # The objects created so far are permanent: keep the garbage collector away from them. Requests create few cycles,
-    # so collect rarely.
+    # and thousands in flight are many objects to look through, so collect rarely.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(5_000, 2, 2)
+    gc.set_threshold(50_000, 10, 10)
