@@ -10,7 +10,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any
 
 from graphql import FieldNode, FragmentDefinitionNode, GraphQLNonNull, GraphQLObjectType, GraphQLSchema, OperationType
 
@@ -68,9 +68,9 @@ class Plan:
         returned: dict[str, object] = {}
         for field, given in zip(self.fields, arguments, strict=True):
             try:
-                value = field.call(given, context)
+                value: Any = field.call(given, context)
                 if is_awaitable(value):
-                    value = await cast("Awaitable[object]", value)
+                    value = await value
             except Exception as error:  # noqa: BLE001 (graphql-core reports it)
                 return Record(returned, {field.key: error})
             returned[field.key] = value
@@ -85,12 +85,12 @@ class Plan:
         pending: dict[str, Awaitable[object]] = {}
         for field, given in zip(self.fields, arguments, strict=True):
             try:
-                value = field.call(given, context)
+                value: Any = field.call(given, context)
             except Exception as error:  # noqa: BLE001 (graphql-core reports it)
                 record.raised[field.key] = error
                 continue
             if is_awaitable(value):
-                pending[field.key] = cast("Awaitable[object]", value)
+                pending[field.key] = value
             else:
                 record.returned[field.key] = value
         outcomes = await asyncio.gather(*pending.values(), return_exceptions=True)

@@ -6,7 +6,7 @@
 from collections.abc import Callable
 from dataclasses import MISSING
 from inspect import isasyncgenfunction
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphql import GraphQLField, GraphQLSchema
 from strawberry.exceptions import StrawberryInputCoercionError  # raised for invalid client input
@@ -26,7 +26,7 @@ from gateway.engine.selections import NotCompiledError
 
 if TYPE_CHECKING:
     import strawberry
-    from graphql import Executor, GraphQLResolveInfo
+    from graphql import Executor
 
 __all__ = [
     "MaybeNullValidationRule",
@@ -181,7 +181,7 @@ def root_call(schema: "strawberry.Schema", field: StrawberryField) -> Callable[[
     def call(arguments: Arguments, context: object) -> object:
         arguments.update(constant)
         if info_name:
-            raw = cast("GraphQLResolveInfo[object]", ResolveInfo(context))
+            raw: Any = ResolveInfo(context)
             arguments[info_name] = info_class(_raw_info=raw, _field=field)
         return function(*positional, **arguments)
 

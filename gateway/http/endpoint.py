@@ -173,7 +173,7 @@ class _ClientWatch:
         self._scope = scope
         self._receive = receive
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(self._loop)
         self._watcher: asyncio.Task[None] | None = None
         self._lost = False
         self._cancelled = False

@@ -4,6 +4,7 @@ Sources: Microsoft Graph's "Create invitations" and "Update invitations" pages a
 """
 
 import asyncio
+import re
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -18,6 +19,8 @@ from gateway.invitations.paging import InvitationSlice, Position, slice_page
 from gateway.invitations.rest import Call, RestClient
 
 COLLECTION = "/linkedIn/invitations"
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]+")
+"""Characters that need no encoding (RFC 3986, section 2.3)."""
 
 MAX_EMPTY_PAGES = 10
 """Maximum number of empty pages followed in one call, before the client has to ask for the next one itself."""
@@ -151,6 +154,8 @@ def path_segment(id: str) -> str | None:
     """
     if id in ("", ".", ".."):
         return None
+    if _UNRESERVED.fullmatch(id):
+        return id
     try:
         return quote(id, safe="")
     except UnicodeEncodeError:

@@ -51,17 +51,18 @@ class Response(httpx.Response):
     def __init__(
         self, status_code: int, headers: list[tuple[bytes, bytes]], body: bytes, discard: Callable[[], None]
     ) -> None:
-        super().__init__(status_code, stream=_READ)
+        self.status_code = status_code
         self.fields = headers
         self._content = body
         self.extensions = {"discard": discard}
         self.is_closed = self.is_stream_consumed = True
+        self.stream = _READ
+        self.history = []
+        self.default_encoding = "utf-8"
+        self._request = self.next_request = None
+        self._num_bytes_downloaded = 0
 
     @property
-    def headers(self) -> httpx.Headers:
+    def headers(self) -> httpx.Headers:  # type: ignore[override]  # nothing sets them
         """The response's headers."""
         return httpx.Headers(self.fields)
-
-    @headers.setter
-    def headers(self, _: httpx.Headers) -> None:
-        """Ignore the empty headers that httpx's constructor sets."""

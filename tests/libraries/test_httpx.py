@@ -65,6 +65,10 @@ def test_a_new_response_is_already_read_and_closed() -> None:
     assert made.status_code == 200
 
 
+def test_a_response_made_without_the_constructor_has_all_that_it_sets() -> None:
+    assert vars(httpx.Response(200, stream=httpx.ByteStream(b""))).keys() - {"headers"} <= vars(response()).keys()
+
+
 def test_the_headers_of_a_response_come_from_its_fields() -> None:
     assert response().headers["a"] == "1, 2"
     assert response().headers.get_list("a") == ["1", "2"]
