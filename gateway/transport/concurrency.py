@@ -75,12 +75,12 @@ class ConcurrencyLimit:
                 self._in_flight += 1
                 admitted.set_result(None)
 
-    def close(self, error: Exception) -> None:
-        """Fail the requests that wait."""
+    def close(self) -> None:
+        """Fail the requests that wait with `httpx.ConnectError`."""
         while self._line:
             admitted, _ = self._line.popitem()
             if not admitted.done():
-                admitted.set_exception(error)
+                admitted.set_exception(httpx.ConnectError("The transport was closed before the request was sent."))
 
     def _has_room(self) -> bool:
         if self._in_flight >= self._max_in_flight:

@@ -121,7 +121,7 @@ class Transport(httpx.AsyncBaseTransport):
 
         Requests that wait for their response fail with `httpx.ReadError`, those that are not sent with `ConnectError`.
         """
-        self._limit.close(httpx.ConnectError("The transport was closed before the request was written."))
+        self._limit.close()
         await self._pool.aclose()
         await self._dialer.aclose()
 
