@@ -39,9 +39,9 @@ class Addresses:
             raise copy(found)  # each with a traceback of its own
         same = [info for info in found if info[0] == found[0][0]]
         other = [info for info in found if info[0] != found[0][0]]
-        turn = self._turn % len(same)
-        self._turn = turn + 1
-        pairs = zip_longest([*same[turn:], *same[:turn]], other)  # the families alternate (RFC 8305, section 4)
+        # The families alternate (RFC 8305, section 4).
+        pairs = zip_longest(_rotated(same, self._turn), _rotated(other, self._turn))
+        self._turn += 1
         found = [info for pair in pairs for info in pair if info is not None]
         now = loop.time()
         known = {_key(info[4]) for info in found}
@@ -92,6 +92,11 @@ async def look_up(host: str, port: int) -> list[Any]:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         return list(await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM))
+
+
+def _rotated(found: list[AddressInfo], by: int) -> list[AddressInfo]:
+    start = by % len(found) if found else 0
+    return [*found[start:], *found[:start]]
 
 
 def _key(address: Any) -> tuple[str, int]:

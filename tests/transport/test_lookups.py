@@ -209,19 +209,38 @@ def in_order(found: list[AddressInfo]) -> list[str]:
     return [each[4][0] for each in found]
 
 
-def test_addresses_of_the_first_family_take_turns_and_alternate_with_the_others(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_addresses_of_each_family_take_turns_and_the_families_alternate(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
-        lookups = Lookups([info("::1", socket.AF_INET6), info("::2", socket.AF_INET6), info("127.0.0.1")])
+        lookups = Lookups(
+            [
+                *(info(address, socket.AF_INET6) for address in ("::1", "::2", "::3")),
+                info("127.0.0.1"),
+                info("127.0.0.2"),
+            ]
+        )
         lookups.allowed.set()
         monkeypatch.setattr(addresses, "look_up", lookups)
         memory = Addresses("api.test", 80)
-        assert [in_order(await memory.find()) for _ in range(3)] == [
-            ["::1", "127.0.0.1", "::2"],
-            ["::2", "127.0.0.1", "::1"],
-            ["::1", "127.0.0.1", "::2"],
+        assert [in_order(await memory.find()) for _ in range(4)] == [
+            ["::1", "127.0.0.1", "::2", "127.0.0.2", "::3"],
+            ["::2", "127.0.0.2", "::3", "127.0.0.1", "::1"],
+            ["::3", "127.0.0.1", "::1", "127.0.0.2", "::2"],
+            ["::1", "127.0.0.2", "::2", "127.0.0.1", "::3"],
         ]
+
+    asyncio.run(main())
+
+
+def test_where_one_family_does_not_work_all_addresses_of_the_other_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        lookups = Lookups([info("::1", socket.AF_INET6), info("127.0.0.1"), info("127.0.0.2"), info("127.0.0.3")])
+        lookups.allowed.set()
+        monkeypatch.setattr(addresses, "look_up", lookups)
+        memory = Addresses("api.test", 80)
+        memory.failed(("::1", 80))
+        orders = [in_order(await memory.find()) for _ in range(3)]
+        assert {order[0] for order in orders} == {"127.0.0.1", "127.0.0.2", "127.0.0.3"}
+        assert {order[-1] for order in orders} == {"::1"}
 
     asyncio.run(main())
 
