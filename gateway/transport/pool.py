@@ -79,18 +79,18 @@ class Pool:
         `new` asks for one that was never used. Raises `httpx.ConnectTimeout` or `httpx.ConnectError` when it could not
         be opened, and `httpx.PoolTimeout` when there was no place in the pool to open it.
         """
-        loop = asyncio.get_running_loop()
-        while self._idle and not new:
-            connection, _ = self._idle.popitem()  # the one used last, so that the others can expire
-            if connection.idle_until > loop.time() and (connection.is_alive() or await self._is_silent(connection)):
+        first = False
+        while True:
+            if self._idle and not new:
+                connection, _ = self._idle.popitem()  # the one used last, so that the others can expire
+                fresh = connection.idle_until > asyncio.get_running_loop().time()
+            else:
+                connection = await self._wait(_Waiter(until), new=new, first=first)
+                # It may have been lost, or discarded, since it was given to this request.
+                fresh = first = True
+            if fresh and (connection.is_alive() or await self._is_silent(connection)):
                 return connection
             connection.abort()
-        connection = await self._wait(_Waiter(until), new=new)
-        # It may have been lost, or discarded, since it was given to this request.
-        while not (connection.is_alive() or await self._is_silent(connection)):
-            connection.abort()
-            connection = await self._wait(_Waiter(until), new=new, first=True)
-        return connection
 
     async def _is_silent(self, connection: Connection) -> bool:
         try:

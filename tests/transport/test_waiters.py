@@ -118,3 +118,24 @@ def test_a_connection_that_becomes_free_in_the_turn_in_which_its_waiter_leaves_i
     with ScriptedUpstream(HANGING["reads and hangs"]) as upstream:
         run(main())
     assert upstream.accepted == 1
+
+
+@every_loop
+def test_a_request_whose_connection_was_lost_before_it_was_used_takes_an_idle_one(run: Run) -> None:
+    async def main() -> None:
+        origin = ("http", "127.0.0.1", upstream.port)
+        dialer = Dialer(origin, max_response_bytes=1000, idle_seconds=60.0, ssl_context=None, proxy=None)
+        pool = Pool(dialer.connect, max_connections=2)
+        lost, idle = await pool.acquire(None), await pool.acquire(None)
+        waiter = asyncio.create_task(pool.acquire(None))
+        await until(lambda: pool.counts["waiting"] == 1)
+        pool.release(lost)
+        lost.abort()  # before the waiting request could use it
+        pool.release(idle)
+        assert await asyncio.wait_for(waiter, GENEROUS) is idle
+        await until(lambda: pool.counts == {"open": 1, "idle": 0, "opening": 0, "waiting": 0})
+        await pool.aclose()
+
+    with ScriptedUpstream(HANGING["reads and hangs"]) as upstream:
+        run(main())
+    assert upstream.accepted == 2
