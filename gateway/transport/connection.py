@@ -7,30 +7,22 @@ interim responses (section 15.2), and RFC 9112 on when a connection can be reuse
 """
 
 import asyncio
-import re
 from collections.abc import Callable
-from typing import TypeAlias, cast
+from typing import cast
 
 import httptools
 import httpx
 
 from gateway.transport.answer import ResponseTooLarge
 from gateway.transport.httpx_internals import Response
-from gateway.transport.patience import TURNS
+from gateway.transport.keep_alive import idle_seconds
+from gateway.transport.patience import MAX_LATE_TURNS, TURNS
 from gateway.transport.sockets import all_arrived, readability
 from gateway.transport.tls import Sessions
 
 MAX_SMALL_REQUEST = 16_384
 """Maximum bytes of a request that a server reads together with its head, even if it rejects that head."""
-MAX_LATE_TURNS = 100
-"""Maximum event loop iterations to read what the kernel has after a stall: megabytes, at 64 KiB or more each."""
 
-Origin: TypeAlias = tuple[str, str, int]
-"""Scheme, host and port."""
-KEEP_ALIVE_MARGIN = 1.0
-"""Seconds by which a connection is closed before the server does: a request must not meet its end."""
-_KEPT = re.compile(rb"(?:^|[,;\s])timeout=([0-9]{1,6})", re.IGNORECASE)
-"""The parameter of RFC 2068, section 19.7.1.1, as servers send it."""
 MAX_HEAD_BYTES = 65_536
 """Maximum bytes of a response's status line and headers; servers and proxies usually allow 8 to 64 KiB."""
 
@@ -178,9 +170,9 @@ class Connection(asyncio.Protocol):
             self._headers.append((name, value))
             field = name.lower()
             self._encoded |= field == b"content-encoding"
-            if field == b"keep-alive" and (found := _KEPT.search(value)):
-                self.idle_seconds = int(found[1]) - KEEP_ALIVE_MARGIN
-                self._may_be_kept = self._may_be_kept and self.idle_seconds >= 0
+            if field == b"keep-alive" and (seconds := idle_seconds(value)) is not None:
+                self.idle_seconds = seconds
+                self._may_be_kept = self._may_be_kept and seconds >= 0
 
     def on_headers_complete(self) -> None:
         """Skip the head of an interim response; reject a bad head; finish a response to HEAD."""

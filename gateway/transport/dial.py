@@ -8,13 +8,13 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import httpx
 from aiohappyeyeballs import start_connection
 
 from gateway.transport.addresses import Addresses
-from gateway.transport.connection import Connection, Origin
+from gateway.transport.connection import Connection
 from gateway.transport.patience import Within
 from gateway.transport.reasons import DialError, FailureLog
 from gateway.transport.sockets import disown
@@ -23,6 +23,9 @@ from gateway.transport.tunnel import Proxy
 
 NEXT_ADDRESS_AFTER = 0.25
 """RFC 8305's "Connection Attempt Delay", in seconds."""
+
+Origin: TypeAlias = tuple[str, str, int]
+"""Scheme, host and port."""
 
 
 class Dialer:

@@ -6,6 +6,8 @@ from typing import Self
 
 TURNS = 20
 """Event loop iterations that the loop needs to notice what happened during a stall."""
+MAX_LATE_TURNS = 100
+"""Maximum event loop iterations to read what the kernel has after a stall: megabytes, at 64 KiB or more each."""
 
 
 class Within:

@@ -28,8 +28,7 @@ import httpx
 
 from gateway.transport.answer import ResponseTooLarge
 from gateway.transport.concurrency import ConcurrencyLimit
-from gateway.transport.connection import Origin
-from gateway.transport.dial import Dialer
+from gateway.transport.dial import Dialer, Origin
 from gateway.transport.pool import Pool
 from gateway.transport.serialize import serialize
 from gateway.transport.tunnel import Proxy
