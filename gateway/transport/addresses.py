@@ -1,4 +1,4 @@
-"""The addresses of a host, likeliest to work first."""
+"""Looks up the addresses of a host, and puts those that work first."""
 
 import asyncio
 import socket
@@ -7,10 +7,10 @@ from itertools import zip_longest
 from typing import Any, TypeAlias
 
 AddressInfo: TypeAlias = tuple[int, int, int, str, Any]
-"""What `socket.getaddrinfo` returns."""
+"""One of the items that `socket.getaddrinfo` returns."""
 
 LOOK_UP_AFTER = 1.0
-"""Seconds for which the result of a lookup is used, so that hundreds of connections opened at once need one lookup."""
+"""Seconds for which the result of a lookup is used, so that hundreds of connections opened at once share it."""
 AVOID_SECONDS = 600.0
 """Seconds for which an address that did not work is tried last: on the order of ten minutes (RFC 6555, section 4.2)."""
 
@@ -22,7 +22,7 @@ class Addresses:
         self._host = host
         self._port = port
         self._lookup: asyncio.Task[list[Any] | Exception] | None = None
-        """What has been, or is being, looked up."""
+        """The latest lookup, finished or not."""
         self._look_up_again = 0.0
         self._turn = 0
         self._avoided: dict[tuple[str, int], float] = {}
@@ -33,7 +33,7 @@ class Addresses:
         lookup = self._lookup
         if lookup is None or (lookup.done() and self._look_up_again <= loop.time()):
             lookup = self._lookup = asyncio.create_task(self._look_up())
-        await asyncio.wait([lookup])  # does not cancel it for the others
+        await asyncio.wait([lookup])  # cancelling one request does not cancel the lookup
         found = lookup.result()
         if isinstance(found, Exception):
             raise copy(found)  # each with a traceback of its own
@@ -59,7 +59,7 @@ class Addresses:
         self._avoided.pop(_key(address), None)
 
     def failed(self, address: Any) -> None:
-        """Avoid an address that accepted a connection in vain; if none accepted one, avoid none."""
+        """Avoid an address that accepted a connection and then failed. If none accepted one (None), avoid none."""
         if address is None:
             self._avoided.clear()
         else:
@@ -76,7 +76,7 @@ class Addresses:
         self._avoided[_key(address)] = asyncio.get_running_loop().time() + AVOID_SECONDS
 
     async def _look_up(self) -> list[Any] | Exception:
-        """Return the addresses, or why there are none, for those that wait for them. Only the former are remembered."""
+        """Return the addresses, or the error for all requests that wait for them. Errors are not remembered."""
         try:
             found = await look_up(self._host, self._port)
         except Exception as error:  # noqa: BLE001 (raised where the addresses are awaited)

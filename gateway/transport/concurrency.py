@@ -1,8 +1,8 @@
 """Limits the requests in flight to as many as the server answers in time (an adaptive concurrency limit).
 
-A server with more requests than it can handle answers all of them late, and works on those that nobody waits for any
-longer. By Little's law, a request takes about as many seconds as there are requests in flight, divided by the answers
-a second. While that is more than the limit, requests wait here, where giving up costs the server nothing.
+An overloaded server answers all requests late, and works on some that have already timed out. By Little's law, the
+latency is the number of requests in flight divided by the answers per second. While that is more than the maximum,
+requests wait here, where a timeout costs the server nothing.
 """
 
 import asyncio
@@ -13,22 +13,22 @@ import httpx
 from gateway.transport.patience import TURNS, Within
 
 ALWAYS = 100
-"""Requests that may be in flight whatever the rate of answers, which is not known before there are some."""
+"""Number of requests that are always allowed in flight: the rate of answers is unknown at first."""
 GROWTH = 2
-"""Requests that may be in flight for each answer in the window, which is that share of the latency: long enough to
-count, and short enough to follow a server that becomes faster or slower."""
+"""Requests allowed in flight for each answer in the window, which is `max_latency / GROWTH`: long enough to measure a
+rate, and short enough to follow a server that becomes faster or slower."""
 
 
 class ConcurrencyLimit:
     """Admits requests first come, first served. Belongs to one event loop."""
 
     def __init__(self, *, max_in_flight: int, max_latency: float) -> None:
-        """`max_latency` is the longest time, in seconds, that a request in flight may be expected to take."""
+        """`max_latency` is the maximum expected latency of a request in flight, in seconds."""
         self._max_in_flight = max_in_flight
         self._window = max_latency / GROWTH
         self._in_flight = 0
         self._answers: deque[float] = deque(maxlen=max_in_flight // GROWTH + 1)
-        """When the latest answers arrived."""
+        """Times at which the latest answers arrived."""
         self._line: OrderedDict[asyncio.Future[None], None] = OrderedDict()
 
     @property
@@ -58,10 +58,10 @@ class ConcurrencyLimit:
             if admitted.done() and not admitted.cancelled() and admitted.exception() is None:
                 if isinstance(error, TimeoutError):
                     return
-                self.leave(answered=False)  # cancelled in the very turn in which it was admitted
+                self.leave(answered=False)  # cancelled just after it was admitted
             del admitted  # it may hold the error, whose traceback holds it: a reference cycle
             if isinstance(error, TimeoutError):
-                raise httpx.PoolTimeout("The request was not sent in time: the server has too many.") from None
+                raise httpx.PoolTimeout("The request was not sent in time: too many are in flight.") from None
             raise
 
     def leave(self, *, answered: bool) -> None:

@@ -31,7 +31,7 @@ class Connection(asyncio.Protocol):
     """A connection to one origin, for one exchange at a time.
 
     `reusable` is False during an exchange, and for good once the connection is closed, about to close, or has received
-    bytes that were not requested. `idle_until` (event loop time) belongs to the pool.
+    bytes that were not requested. `idle_until` and `expires` (event loop times) belong to the pool.
     """
 
     def __init__(
@@ -42,15 +42,15 @@ class Connection(asyncio.Protocol):
         idle_seconds: float,
         on_lost: Callable[["Connection"], None],
     ) -> None:
-        """Open no connection yet: asyncio calls the methods below. With TLS, `sessions` keeps its session."""
+        """Create a connection for asyncio to open. `sessions` stores its TLS session, and is None without TLS."""
         self.idle_seconds = idle_seconds
-        """How long it may be idle, unless the server says otherwise in a `Keep-Alive` header."""
+        """Maximum idle time in seconds, unless the server sends another in a `Keep-Alive` header."""
         self.idle_until = 0.0
         self.expires = 0.0
         self.reusable = False
         self._tls = sessions is not None
         self._sessions = sessions
-        """Where to keep this connection's TLS session, once."""
+        """Stores the TLS session once, after the first response."""
         self._max_response_bytes = max_response_bytes
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
@@ -101,7 +101,7 @@ class Connection(asyncio.Protocol):
         return not self.is_readable()
 
     async def is_silent(self) -> bool:
-        """Do the same after the event loop has read TLS's own bytes, such as the tickets that follow a handshake."""
+        """Return the same after the event loop has read TLS's own bytes, such as session tickets."""
         for _ in range(TURNS):
             if self.is_alive() or not self.reusable:
                 break

@@ -50,9 +50,9 @@ class Dialer:
         self._failures = FailureLog()
 
     async def connect(self, on_lost: Callable[[Connection], None], until: float | None) -> Connection:
-        """Make a connection, and have `on_lost` called when it is lost.
+        """Open a connection. `on_lost` is called when it is lost.
 
-        Raises `httpx.ConnectTimeout` after `until` (the loop's time), or `httpx.ConnectError`.
+        Raises `httpx.ConnectTimeout` at `until` (event loop time), or `httpx.ConnectError`.
         """
         _, host, port = self._origin
         attempt = _Attempt()
@@ -111,7 +111,7 @@ class Dialer:
         return connection
 
     async def aclose(self) -> None:
-        """Stop looking up the host's name."""
+        """Cancel the lookup of the host's name."""
         await self._addresses.aclose()
 
     def _tls(self) -> ssl.SSLContext:
@@ -123,7 +123,7 @@ class Dialer:
 
 
 class _Attempt:
-    """How far an attempt to connect got."""
+    """The progress of an attempt to connect."""
 
     step = "tls"
     peer: Any = None

@@ -12,12 +12,12 @@ from gateway.transport.connection import Connection
 from gateway.transport.patience import TURNS, Within
 
 MAX_DIALS = 64
-"""Maximum number of connections being opened at once: a TLS handshake takes a millisecond of CPU, in which the
-connections that are open have to wait."""
+"""Maximum number of connections being opened at once: a TLS handshake takes a millisecond of CPU, which delays
+the connections that are open."""
 SLOW_DIAL = 1.0
 """Seconds after which a dial no longer counts towards `MAX_DIALS`: it waits for the network, which takes no CPU, and a
-server that does not complete handshakes must not keep requests from one that does."""
-MAX_SLOW_DIALS = 4 * MAX_DIALS
+server that does not complete handshakes must not block requests to one that does."""
+MAX_SLOW_DIALS = 4 * MAX_DIALS  # each holds a socket until it times out
 MAX_AGE = 60.0
 """Seconds after which a connection is not reused, ±10 % so that not all are replaced at once: DNS changes are followed
 within that time (Microsoft Graph, "Best practices": "set connection TTL to match" the TTL of DNS)."""
@@ -48,7 +48,7 @@ class Pool:
     """
 
     def __init__(self, dial: Dial, *, max_connections: int) -> None:
-        """`dial` opens a connection before the loop's time, and has a function called when the connection is lost."""
+        """`dial` opens a connection by an event loop time, and calls a function when the connection is lost."""
         self._dial = dial
         self._max_connections = max_connections
         self._open: set[Connection] = set()
@@ -59,7 +59,7 @@ class Pool:
         """Requests whose connection is not being opened yet."""
         self._dials: dict[asyncio.Task[None], _Waiter] = {}
         self._quick: dict[asyncio.Task[None], asyncio.TimerHandle] = {}
-        """The dials that have not become slow, and what will tell when they are."""
+        """Dials that are not slow yet, and the timers after which they are."""
         self._sweeper: asyncio.TimerHandle | None = None
         self._closed = False
 
@@ -74,10 +74,10 @@ class Pool:
         }
 
     async def acquire(self, until: float | None, *, new: bool = False) -> Connection:
-        """Return a connection that nobody else uses, within the loop's time `until`; it must be released.
+        """Return a connection for the caller alone by `until` (event loop time). The caller must release it.
 
-        `new` asks for one that was never used. Raises `httpx.ConnectTimeout` or `httpx.ConnectError` when it could not
-        be opened, and `httpx.PoolTimeout` when there was no place in the pool to open it.
+        `new` asks for one that was never used. Raises `httpx.ConnectTimeout` or `httpx.ConnectError` if it could not
+        be opened, and `httpx.PoolTimeout` if there was no room in the pool to open it.
         """
         first = False
         while True:
@@ -112,7 +112,7 @@ class Pool:
         self._dial_more()
         given = waiter.given
         try:
-            # A connection that was made in time takes some turns more to get here.
+            # A connection that was opened in time takes a few more iterations to get here.
             async with Within(waiter.until, turns=2 * TURNS):
                 return await given
         except BaseException as error:
@@ -122,7 +122,7 @@ class Pool:
                 if served:
                     return given.result()
                 raise _timeout(dialing=waiter.dialing) from None
-            if served:  # in the very turn in which the request was cancelled
+            if served:  # just before the request was cancelled
                 self.release(given.result())
             del waiter, given  # they hold the error, whose traceback holds them: a reference cycle
             raise
@@ -134,7 +134,7 @@ class Pool:
             connection.abort()
         elif (waiter := self._first(self._line)) is not None:
             self._serve(waiter, connection)
-        elif self._is_full() and self._first(self._to_dial) is not None:  # which needs a new one, in its place
+        elif self._is_full() and self._first(self._to_dial) is not None:  # it needs a new one, in place of this one
             connection.abort()
         else:
             connection.idle_until = min(now + connection.idle_seconds, connection.expires)
@@ -158,7 +158,7 @@ class Pool:
             self._dials.clear()
         for connection in tuple(self._open):
             connection.abort()
-        for _ in range(TURNS):  # in which the loop reports the end of an aborted connection
+        for _ in range(TURNS):  # the loop reports aborted connections as lost
             if self._open:
                 await asyncio.sleep(0)
 
@@ -166,13 +166,13 @@ class Pool:
         return len(self._open) + len(self._dials) >= self._max_connections
 
     def _first(self, line: OrderedDict[_Waiter, None]) -> _Waiter | None:
-        """Return the longest waiter of a line, and forget those before it that have been cancelled."""
+        """Return the longest waiter of a line, and remove cancelled ones before it."""
         while (waiter := next(iter(line), None)) is not None and waiter.given.done():
             self._forget(waiter)
         return waiter
 
     def _dial_more(self) -> None:
-        """Begin to open connections for requests that have none in sight, as far as there is room."""
+        """Start opening connections for requests that have none coming, while there is room."""
         while not self._closed and (waiter := self._first(self._to_dial)) is not None:
             if len(self._quick) >= MAX_DIALS or len(self._dials) >= MAX_DIALS + MAX_SLOW_DIALS:
                 return

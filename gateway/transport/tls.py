@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 RESUME_SECONDS = 600.0
-"""Seconds for which a session is resumed: resuming does not look at certificates, which change and expire."""
+"""Seconds for which a session is resumed: resuming does not check certificates, which change and expire."""
 _FILE, _FOLDER = "SSL_CERT_FILE", "SSL_CERT_DIR"
 
 
@@ -38,13 +38,13 @@ def tls_context() -> ssl.SSLContext:
 
 
 class Sessions:
-    """The latest session with a host, for its next connection to resume.
+    """Stores the latest TLS session with a host, for its next connections to resume.
 
-    `ssl` resumes a session that is set before the handshake, for which asyncio has no parameter.
+    The session must be set before the handshake, and asyncio has no parameter for it.
     """
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
-        """Resume sessions in all connections that this context makes to the host from now on."""
+        """Resume sessions on all new connections of this context to the host."""
         self._latest: ssl.SSLSession | None = None
         self._expires = 0.0
 
@@ -60,7 +60,7 @@ class Sessions:
         context.sslobject_class = Resuming
 
     def keep(self, connection: ssl.SSLObject) -> None:
-        """Keep the session of a connection that has received data: TLS 1.3 sends it with or after the first."""
+        """Store the session of a connection that has received data: TLS 1.3 sends tickets with or after the first."""
         if not connection.session_reused:
             self._latest = connection.session
             self._expires = time.monotonic() + RESUME_SECONDS

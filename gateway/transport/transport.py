@@ -45,7 +45,7 @@ class Transport(httpx.AsyncBaseTransport):
 
     - `target` (bytes) replaces the URL's path and query.
     - `timeout` (seconds, None for no limit): `pool` covers waiting until fewer requests are in flight; `connect` covers
-      getting a connection, be it one that becomes free or a new one (DNS, TCP and TLS); `read` runs from the first byte
+      getting a connection, one that becomes free or a new one (DNS, TCP and TLS); `read` runs from the first byte
       written to the last byte of the body; `write` is not used.
     - `deadline` (event loop time) limits both together: a caller that cancelled a request to limit its time would no
       longer know whether it was sent.
@@ -57,8 +57,8 @@ class Transport(httpx.AsyncBaseTransport):
     response with its head and framing. Idle connections close after `idle_seconds`, or as the server's `Keep-Alive`
     header says: the default is below the 5 seconds of many servers, so that a request rarely meets a connection that
     the server is closing. TLS verifies certificate and host name by the system's authorities unless `ssl_context` is
-    given. With the URL of a `proxy`, connections go through its tunnels, to https only. `Pool` has the rest. Belongs to
-    one event loop.
+    given. With the URL of a `proxy`, connections go through its tunnels, to https only. `Pool` documents the rest.
+    Belongs to one event loop.
     """
 
     def __init__(  # noqa: PLR0913 (each is explained above)
@@ -126,7 +126,7 @@ class Transport(httpx.AsyncBaseTransport):
 
 
 def _until(request: httpx.Request, phase: str) -> float | None:
-    """Return the event loop's time at which a phase that begins now has to be over."""
+    """Return the event loop time by which a phase that starts now must end."""
     limit: float | None = request.extensions.get("timeout", {}).get(phase)
     deadline: float | None = request.extensions.get("deadline")
     if limit is None:
