@@ -1,4 +1,4 @@
-"""Where a request goes: host and port from its URL, and to no place that it does not name."""
+"""Requests go to the host and port of their URL, and nowhere else."""
 
 import asyncio
 from typing import Any
@@ -22,7 +22,7 @@ ADDRESSES = {
 
 
 @pytest.mark.parametrize(("url", "address"), ADDRESSES.items(), ids=ADDRESSES)
-def test_a_proxy_is_asked_for_the_host_of_the_url_and_its_port_or_443(url: str, address: bytes) -> None:
+def test_the_proxy_is_asked_for_the_host_and_port_of_the_url_and_443_is_the_default(url: str, address: bytes) -> None:
     async def main() -> None:
         async with Transport(url, max_response_bytes=1000, proxy=proxy.url) as transport:
             with pytest.raises(httpx.ConnectError):
@@ -42,12 +42,12 @@ def test_a_proxy_is_asked_for_the_host_of_the_url_and_its_port_or_443(url: str, 
         ("http://u:p@[::1]:3128", ("::1", 3128)),
     ],
 )
-def test_a_proxy_has_the_port_of_its_url_or_80(url: str, address: tuple[str, int]) -> None:
+def test_the_default_port_of_a_proxy_is_80(url: str, address: tuple[str, int]) -> None:
     assert Proxy(url).address == address
 
 
 @pytest.mark.parametrize("url", ["http:///x", "https:", "ftp://127.0.0.1/x", "/x"])
-def test_a_url_that_names_no_server_of_http_goes_nowhere(url: str) -> None:
+def test_a_url_without_an_http_server_is_refused(url: str) -> None:
     async def main() -> None:
         with pytest.raises(httpx.UnsupportedProtocol):
             Transport(url, max_response_bytes=1000)
@@ -73,7 +73,7 @@ def test_a_url_that_names_no_server_of_http_goes_nowhere(url: str) -> None:
         "https://[::1]",
     ],
 )
-def test_a_request_to_another_origin_is_refused_before_anything_is_looked_up(
+def test_a_request_to_another_origin_is_refused_before_any_lookup(
     monkeypatch: pytest.MonkeyPatch, base: str, url: str
 ) -> None:
     async def look_up(host: str, port: int) -> list[Any]:
@@ -91,7 +91,7 @@ def test_a_request_to_another_origin_is_refused_before_anything_is_looked_up(
 
 
 @pytest.mark.parametrize(("base", "url"), [("http://{}", "http://{}/x?y"), ("http://{}/v1.0", "http://u:p@{}")])
-def test_a_path_a_query_and_a_user_are_no_part_of_an_origin(base: str, url: str) -> None:
+def test_path_query_and_user_are_not_part_of_the_origin(base: str, url: str) -> None:
     async def main() -> None:
         async with Transport(base.format(host), max_response_bytes=1000) as transport:
             await transport.handle_async_request(request_to(url.format(host)))
@@ -106,7 +106,7 @@ def test_a_path_a_query_and_a_user_are_no_part_of_an_origin(base: str, url: str)
     ("user", "credentials"),
     [("u%3Aser:p%40ss@", b"dTpzZXI6cEBzcw=="), ("user@", b"dXNlcjo="), (":word@", b"OndvcmQ=")],
 )
-def test_a_proxys_user_and_password_are_decoded_and_each_may_be_empty(user: str, credentials: bytes) -> None:
+def test_the_user_and_password_of_a_proxy_are_decoded_and_can_be_empty(user: str, credentials: bytes) -> None:
     async def main() -> None:
         async with Transport(
             "https://api.test", max_response_bytes=1000, proxy=proxy.url.replace("//", f"//{user}")
@@ -129,7 +129,7 @@ def test_a_proxys_user_and_password_are_decoded_and_each_may_be_empty(user: str,
         (b"HTTP/1.1 200 OK\r\n\r\nx", "bytes"),
     ],
 )
-def test_what_is_no_tunnel_is_named(head: bytes, reason: str) -> None:
+def test_the_error_says_why_there_is_no_tunnel(head: bytes, reason: str) -> None:
     async def main() -> None:
         async with Transport("https://api.test", max_response_bytes=1000, proxy=proxy.url) as transport:
             with pytest.raises(httpx.ConnectError, match=reason):
@@ -141,7 +141,7 @@ def test_what_is_no_tunnel_is_named(head: bytes, reason: str) -> None:
 
 
 @pytest.mark.parametrize("status", [b"200 OK", b"201 Created", b"299 X"])
-def test_after_every_success_of_a_proxy_tls_begins(status: bytes) -> None:
+def test_tls_starts_after_any_2xx_response_of_the_proxy(status: bytes) -> None:
     began: list[bytes] = []
 
     def script(connection: UpstreamConnection) -> None:

@@ -1,4 +1,4 @@
-"""Many requests at once, to a server that takes its time or has too many."""
+"""Bursts of requests to a slow server and to an overloaded one."""
 
 import asyncio
 from collections import deque
@@ -20,7 +20,7 @@ every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 
 class Server:
-    """Answers in the test's own event loop, which has thousands of connections for the price of a few threads."""
+    """A server in the test's event loop, where thousands of connections are cheap."""
 
     def __init__(self) -> None:
         self.in_flight = 0
@@ -30,7 +30,7 @@ class Server:
         """The requests' targets, in order."""
 
     def take(self, reply: Callable[[], None]) -> None:
-        """Answer a request, now or later."""
+        """Call `reply` to answer a request, now or later."""
         raise NotImplementedError
 
     def received_on(self, transport: asyncio.Transport, request: bytes) -> None:
@@ -62,12 +62,12 @@ class ServerConnection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        assert data.endswith(b'{"message":{}}')  # a whole request comes at once
+        assert data.endswith(b'{"message":{}}')  # the whole request arrived at once
         self.server.received_on(self.transport, data)
 
 
-class Far(Server):
-    """Answers each request after some seconds, however many there are."""
+class Slow(Server):
+    """Answers every request after the same delay, however many there are."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class Far(Server):
 
 
 class Busy(Server):
-    """Answers one request after another, at most so many in a second."""
+    """Answers one request after the other, at most `rate` a second."""
 
     def __init__(self, rate: float) -> None:
         super().__init__()
@@ -111,11 +111,11 @@ def statuses(results: list[httpx.Response | BaseException]) -> set[int | str]:
 
 
 @every_loop
-def test_a_burst_of_a_thousand_requests_to_a_far_server_is_answered_and_the_next_is_in_flight_at_once(
+def test_a_burst_of_a_thousand_requests_is_answered_and_the_next_one_is_in_flight_at_once(
     run: Run,
 ) -> None:
     async def main() -> None:
-        server = Far(0.5)
+        server = Slow(0.5)
         async with (
             server.running() as url,
             Transport(url, max_response_bytes=1000, max_connections=4000, max_latency=600.0) as transport,
@@ -130,7 +130,7 @@ def test_a_burst_of_a_thousand_requests_to_a_far_server_is_answered_and_the_next
 
 
 @every_loop
-def test_a_busy_server_gets_no_more_requests_than_it_answers_in_time_and_the_others_are_not_sent(run: Run) -> None:
+def test_an_overloaded_server_gets_only_the_requests_that_it_can_answer_in_time(run: Run) -> None:
     async def main() -> None:
         server = Busy(500)
         async with (
@@ -150,7 +150,7 @@ def test_a_busy_server_gets_no_more_requests_than_it_answers_in_time_and_the_oth
 
 
 @every_loop
-def test_a_server_that_answers_nothing_gets_a_hundred_requests_and_the_others_are_not_sent(run: Run) -> None:
+def test_a_server_that_never_responds_gets_at_most_a_hundred_requests(run: Run) -> None:
     async def main() -> None:
         async with Transport(upstream.url, max_response_bytes=1000, max_connections=4000) as transport:
             calls = [
@@ -171,7 +171,7 @@ def test_a_server_that_answers_nothing_gets_a_hundred_requests_and_the_others_ar
 
 
 @every_loop
-def test_a_closed_transport_fails_the_requests_that_the_server_was_not_sent(run: Run) -> None:
+def test_closing_the_transport_fails_the_requests_that_were_not_sent_with_connect_error(run: Run) -> None:
     async def main() -> None:
         transport = Transport(upstream.url, max_response_bytes=1000, max_connections=4000)
         calls = [

@@ -1,4 +1,4 @@
-"""The limit on requests in flight: it follows the answers, admits in order, and loses no slot."""
+"""The limit on requests in flight follows the rate of answers, admits in order, and leaks no slot."""
 
 import asyncio
 import random
@@ -67,7 +67,7 @@ def test_two_requests_are_admitted_for_each_answer_up_to_the_maximum() -> None:
     asyncio.run(main())
 
 
-def test_failed_requests_are_no_answers() -> None:
+def test_failed_requests_do_not_count_as_answers() -> None:
     async def main() -> None:
         limit = limit_of()
         for _ in range(5):
@@ -121,7 +121,7 @@ def test_waiting_requests_are_admitted_in_order_as_others_end(run: Run) -> None:
         answer(limit, 60)
         await asyncio.wait(tasks)
         assert order == [1, 2, 3, 5, 6, 7, 8, 9]
-        # 100 were admitted, and 8 that waited; 63 have ended.
+        # 108 requests were admitted, and 63 have ended.
         assert free(limit) == 2 * 60 - (100 + 8 - 63)
 
     run(main())
@@ -149,7 +149,7 @@ def test_a_request_does_not_overtake_those_that_wait(run: Run) -> None:
 
 
 @every_loop
-def test_a_request_that_is_cancelled_in_the_turn_in_which_it_is_admitted_passes_its_slot_on(run: Run) -> None:
+def test_a_request_that_is_cancelled_as_it_is_admitted_hands_its_slot_to_the_next(run: Run) -> None:
     async def main() -> None:
         limit = limit_of()
         fill(limit)
@@ -168,7 +168,7 @@ def test_a_request_that_is_cancelled_in_the_turn_in_which_it_is_admitted_passes_
 
 
 @every_loop
-def test_a_slot_that_becomes_free_in_any_turn_of_a_timeout_is_used_or_kept(run: Run) -> None:
+def test_a_slot_that_becomes_free_during_a_timeout_is_not_lost(run: Run) -> None:
     outcomes: set[str] = set()
 
     async def main() -> None:
@@ -200,7 +200,7 @@ def test_a_slot_that_becomes_free_in_any_turn_of_a_timeout_is_used_or_kept(run: 
 
 @every_loop
 @pytest.mark.parametrize("seconds", [-1.0, 0.0, 0.01])
-def test_a_request_that_is_not_admitted_in_time_says_that_it_was_not_sent(run: Run, seconds: float) -> None:
+def test_a_request_that_is_not_admitted_in_time_fails_with_pool_timeout(run: Run, seconds: float) -> None:
     async def main() -> None:
         limit = limit_of()
         fill(limit)
@@ -212,7 +212,7 @@ def test_a_request_that_is_not_admitted_in_time_says_that_it_was_not_sent(run: R
 
 
 @every_loop
-def test_closing_the_limit_fails_each_waiting_request_with_an_error_of_its_own(run: Run) -> None:
+def test_closing_the_limit_fails_each_waiting_request_with_its_own_error(run: Run) -> None:
     async def main() -> None:
         limit = limit_of()
         fill(limit)
@@ -231,7 +231,7 @@ def test_closing_the_limit_fails_each_waiting_request_with_an_error_of_its_own(r
 
 
 class Model:
-    """Counts the requests in flight as the limit should, and checks each admission."""
+    """Counts the requests in flight, and checks that each admission was allowed."""
 
     def __init__(self, max_in_flight: int, window: float) -> None:
         self.max_in_flight = max_in_flight
@@ -240,7 +240,7 @@ class Model:
         self.answers: deque[float] = deque()
 
     def admitted(self) -> None:
-        """Count a request. It was admitted in this turn of the loop, or the one before, when fewer had ended."""
+        """Count a request that was admitted in this event loop iteration or the previous one."""
         now = asyncio.get_running_loop().time()
         recent = sum(answer > now - self.window - 1.0 for answer in self.answers)
         assert self.in_flight < self.max_in_flight
@@ -255,7 +255,7 @@ class Model:
 
 @every_loop
 @pytest.mark.parametrize("seed", range(5))
-def test_requests_that_come_wait_and_leave_in_any_order_are_all_admitted_or_told_and_leave_no_slot_behind(
+def test_requests_in_any_order_are_admitted_or_time_out_and_leak_no_slot(
     run: Run, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.setattr(concurrency, "ALWAYS", 5)
@@ -283,7 +283,7 @@ def test_requests_that_come_wait_and_leave_in_any_order_are_all_admitted_or_told
             finally:
                 model.left(answered=answered)
                 limit.leave(answered=answered)
-                if not patient and chance.random() < 0.5:  # in the turn in which another was admitted
+                if not patient and chance.random() < 0.5:  # in the iteration in which another was admitted
                     chance.choice(hasty).cancel()
 
         patient: list[asyncio.Task[None]] = []
@@ -299,7 +299,7 @@ def test_requests_that_come_wait_and_leave_in_any_order_are_all_admitted_or_told
         assert [task.exception() for task in hasty if not task.cancelled() and task.exception()] == []
         assert any(task.cancelled() for task in hasty)
         assert (limit.waiting, model.in_flight) == (0, 0)
-        limit._answers.clear()  # noqa: SLF001 (then the bound is known)
+        limit._answers.clear()  # noqa: SLF001 (so that the number of free slots is known)
         assert free(limit) == 5
 
     run(main())

@@ -1,4 +1,4 @@
-"""How long a connection is used: until it is old, or idle for longer than the server says."""
+"""A connection is reused until it is too old, or was idle for longer than the server allows."""
 
 import asyncio
 import threading
@@ -14,7 +14,7 @@ every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 
 class Clock:
-    """Moves the running event loop's time, so that nobody has to wait."""
+    """Advances the event loop's clock without waiting."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -23,7 +23,7 @@ class Clock:
         loop.time = lambda: real() + self.passed  # type: ignore[method-assign]
 
 
-def test_a_connection_is_used_again_for_about_a_minute_although_it_is_never_idle_for_long() -> None:
+def test_a_busy_connection_is_reused_for_about_a_minute() -> None:
     async def main() -> None:
         clock = Clock()
         async with new_transport(upstream.url, idle_seconds=40.0) as transport:
@@ -36,7 +36,7 @@ def test_a_connection_is_used_again_for_about_a_minute_although_it_is_never_idle
         asyncio.run(main())
 
 
-def test_connections_that_were_made_together_are_not_closed_together() -> None:
+def test_connections_opened_together_are_not_closed_together() -> None:
     async def main() -> None:
         clock = Clock()
         async with new_transport(upstream.url, idle_seconds=600.0, max_connections=60) as transport:
@@ -55,8 +55,8 @@ def test_connections_that_were_made_together_are_not_closed_together() -> None:
 
 
 @every_loop
-@pytest.mark.parametrize("waiting", [False, True], ids=["nobody waits", "a request waits"])
-def test_a_connection_that_grows_old_while_it_is_used_is_not_used_again(
+@pytest.mark.parametrize("waiting", [False, True], ids=["no request waits", "a request waits"])
+def test_a_connection_that_expires_during_an_exchange_is_not_reused(
     run: Run, monkeypatch: pytest.MonkeyPatch, *, waiting: bool
 ) -> None:
     monkeypatch.setattr(pool, "MAX_AGE", 0.0)
@@ -88,7 +88,7 @@ def test_a_connection_that_grows_old_while_it_is_used_is_not_used_again(
 
 
 KEPT: list[tuple[bytes, float, int]] = [
-    # What the server says, seconds of idleness, and how many connections two requests then need; 10 is our own limit.
+    # Header value, seconds of idleness, number of connections for two requests. Our own limit is 10 seconds.
     (b"timeout=5", 3.9, 1),
     (b"timeout=5", 4.1, 2),
     (b"timeout=5, max=1000", 4.1, 2),
@@ -101,7 +101,7 @@ KEPT: list[tuple[bytes, float, int]] = [
     (b"timeout=1", 0.0, 2),
     (b"timeout=0", 0.0, 2),
     (b"timeout=9999999999999999999999", 50.0, 1),
-    (b"timeout=9999999999999999999999", 67.0, 2),  # it is too old
+    (b"timeout=9999999999999999999999", 67.0, 2),  # older than the maximum age
     *((garbage, 9.0, 1) for garbage in (b"", b"timeout", b"timeout=", b"timeout=x", b"timeout=-5", b"x-timeout=1")),
     *((garbage, 11.0, 2) for garbage in (b"", b"timeout", b"timeout=", b"timeout=x", b"timeout=-5", b"xtimeout=90")),
     (b"max=100", 9.0, 1),
@@ -110,7 +110,7 @@ KEPT: list[tuple[bytes, float, int]] = [
 
 
 @pytest.mark.parametrize(("said", "seconds", "accepted"), KEPT)
-def test_an_idle_connection_is_not_used_when_the_server_may_be_closing_it(
+def test_an_idle_connection_is_not_reused_when_the_server_may_be_closing_it(
     said: bytes, seconds: float, accepted: int
 ) -> None:
     async def main() -> None:
@@ -129,7 +129,7 @@ def test_an_idle_connection_is_not_used_when_the_server_may_be_closing_it(
 
 @every_loop
 @pytest.mark.parametrize(("said", "accepted"), [(b"timeout=0", 10), (b"timeout=2", 1), (b"timeout=5", 1)])
-def test_a_connection_that_the_server_keeps_for_no_time_is_not_given_to_a_request_that_waits(
+def test_a_connection_with_a_keep_alive_timeout_of_zero_is_not_given_to_a_waiting_request(
     run: Run, said: bytes, accepted: int
 ) -> None:
     async def main() -> None:
@@ -141,7 +141,7 @@ def test_a_connection_that_the_server_keeps_for_no_time_is_not_given_to_a_reques
     assert (len(upstream.requests), upstream.accepted) == (10, accepted)
 
 
-def test_what_the_server_says_last_counts_until_it_says_something_else() -> None:
+def test_the_latest_keep_alive_header_counts() -> None:
     answers = [
         answer(200, b"{}", *headers) for headers in ([b"Keep-Alive: timeout=100"], [], [b"keep-alive: timeout=3"])
     ]

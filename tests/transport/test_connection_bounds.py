@@ -1,4 +1,4 @@
-"""What one connection counts and keeps, from one answer to the next."""
+"""What a connection counts and keeps from one response to the next."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ CLEAN = {"open": 0, "idle": 0, "opening": 0, "waiting": 0}
 
 
 def of_size(url: str, size: int) -> httpx.Request:
-    """Return a request that takes so many bytes on the wire."""
+    """Return a request of this size in bytes on the wire."""
     body = b"x" * (size - len(serialize(request_to(url, body=b"x" * 10_000))) + 10_000)
     request = request_to(url, body=body)
     assert len(serialize(request)) == size
@@ -31,7 +31,7 @@ def of_size(url: str, size: int) -> httpx.Request:
 
 @every_loop
 @pytest.mark.parametrize(("size", "accepted"), [(16_384, 1), (16_385, 2)])
-def test_after_a_refusal_only_the_connection_of_a_request_of_16_kib_or_less_is_used_again(
+def test_after_an_error_response_a_connection_is_reused_only_if_its_request_had_at_most_16_kib(
     run: Run, size: int, accepted: int
 ) -> None:
     async def main() -> None:
@@ -45,7 +45,7 @@ def test_after_a_refusal_only_the_connection_of_a_request_of_16_kib_or_less_is_u
 
 
 @every_loop
-def test_the_limit_is_for_each_answer_of_a_connection_and_reached_is_not_exceeded(run: Run) -> None:
+def test_the_size_limit_applies_to_each_response_and_includes_the_limit_itself(run: Run) -> None:
     data = answer(200, b"x" * 500)
 
     async def main() -> None:
@@ -63,7 +63,7 @@ def test_the_limit_is_for_each_answer_of_a_connection_and_reached_is_not_exceede
 
 
 @every_loop
-def test_an_answer_is_not_taken_for_encoded_because_the_one_before_it_was(run: Run) -> None:
+def test_a_response_is_not_decoded_because_the_previous_one_was_encoded(run: Run) -> None:
     packed = answer(200, gzip.compress(b"{}"), b"Content-Encoding: gzip")
 
     async def main() -> None:
@@ -78,7 +78,7 @@ def test_an_answer_is_not_taken_for_encoded_because_the_one_before_it_was(run: R
 
 @every_loop
 @pytest.mark.parametrize("unasked", [answer(), b"\r\n", b"x"], ids=["an answer", "a line break", "a byte"])
-def test_an_idle_connection_on_which_anything_comes_is_closed_at_once(run: Run, unasked: bytes) -> None:
+def test_an_idle_connection_that_receives_bytes_is_closed_at_once(run: Run, unasked: bytes) -> None:
     async def main() -> None:
         async with Transport(upstream.url, max_response_bytes=1000, idle_seconds=600.0) as transport:
             await transport.handle_async_request(request_to(upstream.url))
@@ -98,7 +98,7 @@ def test_an_idle_connection_on_which_anything_comes_is_closed_at_once(run: Run, 
 
 @every_loop
 @pytest.mark.parametrize("cancelled", [False, True], ids=["answered", "cancelled"])
-def test_a_connection_that_is_closed_leaves_no_object_and_no_timer(
+def test_a_closed_connection_leaves_no_object_and_no_timer(
     run: Run, monkeypatch: pytest.MonkeyPatch, *, cancelled: bool
 ) -> None:
     made: list[weakref.ref[Connection]] = []
@@ -136,7 +136,7 @@ def test_a_connection_that_is_closed_leaves_no_object_and_no_timer(
     [b"HTTP/1.1 403 Forbidden\r\nX: " + b"x" * 100_000, b"HTTP/1.1 103 Early Hints\r\n\r\n" * 5000],
     ids=["half a head", "interim answers"],
 )
-def test_an_answer_without_a_whole_head_decides_nothing(run: Run, parts: bytes) -> None:
+def test_a_response_without_a_complete_head_has_no_status(run: Run, parts: bytes) -> None:
     async def main() -> None:
         async with Transport(upstream.url, max_response_bytes=1_000_000) as transport:
             with pytest.raises(ResponseTooLarge) as raised:

@@ -1,4 +1,4 @@
-"""How connections are made: all addresses of a name, what worked first, and a line in the log when none was made."""
+"""Connecting tries all addresses of a name, those that worked first, and logs failures."""
 
 import asyncio
 import contextlib
@@ -36,7 +36,7 @@ CLEAN = {"open": 0, "idle": 0, "opening": 0, "waiting": 0}
 
 @contextlib.contextmanager
 def dead_address(host: str, port: int) -> Iterator[None]:
-    """Listen with an accept queue that is full: the system drops what would connect."""
+    """Listen with a full accept queue, so that the system drops new connections."""
     need(sys.platform == "linux", "only Linux has all of 127.0.0.0/8 and lets a full backlog hang")
     with socket.create_server((host, port), backlog=0), socket.socket() as first:
         first.connect((host, port))
@@ -45,7 +45,7 @@ def dead_address(host: str, port: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def hanging_upstream(host: str, port: int, tried: list[str]) -> Iterator[None]:
-    """Accept connections, and say nothing on them."""
+    """Accept connections, and send nothing."""
     with socket.create_server((host, port)) as listener:
         accepted = []
 
@@ -74,7 +74,7 @@ async def post(transport: Transport, url: str, seconds: float = GENEROUS) -> int
 
 
 @every_loop
-def test_a_name_with_a_dead_address_is_reached_by_another_and_what_worked_is_tried_first(
+def test_a_dead_address_is_skipped_and_the_one_that_worked_is_tried_first(
     run: Run, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first: list[str] = []
@@ -104,7 +104,7 @@ def test_a_name_with_a_dead_address_is_reached_by_another_and_what_worked_is_tri
 
 
 @every_loop
-def test_a_refusing_address_is_passed_over_and_forgotten_is_what_stops_working(
+def test_an_address_that_refuses_is_skipped_and_an_address_that_stops_working_is_forgotten(
     run: Run, names: dict[str, list[str]]
 ) -> None:
     async def main() -> None:
@@ -112,7 +112,7 @@ def test_a_refusing_address_is_passed_over_and_forgotten_is_what_stops_working(
         async with new_transport(url) as transport:
             names["api.test"] = ["127.0.0.2", "127.0.0.1"]
             assert await post(transport, url) == 200
-            names["api.test"] = ["127.0.0.2"]  # the one that worked is gone
+            names["api.test"] = ["127.0.0.2"]  # without the one that worked
             with pytest.raises(httpx.ConnectError):
                 await post(transport, url)
             names["api.test"] = ["127.0.0.3", "127.0.0.2", "127.0.0.1"]
@@ -124,7 +124,7 @@ def test_a_refusing_address_is_passed_over_and_forgotten_is_what_stops_working(
 
 
 @every_loop
-def test_an_address_that_accepts_and_then_hangs_in_tls_comes_last_the_next_time(
+def test_an_address_that_hangs_in_tls_is_tried_last_the_next_time(
     run: Run, names: dict[str, list[str]], certificates: Certificates
 ) -> None:
     tried: list[str] = []
@@ -148,7 +148,7 @@ def test_an_address_that_accepts_and_then_hangs_in_tls_comes_last_the_next_time(
 
 
 @every_loop
-def test_a_proxys_dead_address_is_passed_over_too(
+def test_a_dead_address_of_a_proxy_is_skipped(
     run: Run, names: dict[str, list[str]], certificates: Certificates
 ) -> None:
     async def main() -> None:
@@ -167,7 +167,7 @@ def test_a_proxys_dead_address_is_passed_over_too(
 
 
 @every_loop
-def test_races_that_are_cancelled_or_lost_leave_no_sockets_behind(run: Run, names: dict[str, list[str]]) -> None:
+def test_cancelled_and_lost_connection_attempts_leak_no_sockets(run: Run, names: dict[str, list[str]]) -> None:
     async def main() -> None:
         sockets = open_sockets()
         url = f"http://api.test:{upstream.port}"
@@ -194,7 +194,7 @@ def test_races_that_are_cancelled_or_lost_leave_no_sockets_behind(run: Run, name
     assert len(upstream.requests) == 10
 
 
-def test_only_addresses_that_a_name_still_has_are_remembered(names: dict[str, list[str]]) -> None:
+def test_only_current_addresses_of_a_name_are_remembered(names: dict[str, list[str]]) -> None:
     async def main() -> None:
         memory = Addresses("api.test", 80)
         for number in range(100):
@@ -214,13 +214,13 @@ def test_only_addresses_that_a_name_still_has_are_remembered(names: dict[str, li
 
 
 def logged(caplog: pytest.LogCaptureFixture, run: Run, transport_of: Callable[[], Transport], url: str) -> str:
-    """Return the one line that the log has of a request that could not be sent."""
+    """Return the only line that is logged about a request that could not be sent."""
 
     async def main() -> None:
         async with transport_of() as transport:
             with pytest.raises((httpx.ConnectError, httpx.ConnectTimeout)):
                 await post(transport, url, seconds=2)
-            await asyncio.sleep(0.01)  # uvloop closes the socket of a failed handshake in a later turn
+            await asyncio.sleep(0.01)  # uvloop closes the socket of a failed handshake in a later iteration
 
     caplog.clear()
     run(main())
@@ -257,7 +257,7 @@ def test_the_log_says_why_no_connection_was_made(
         assert b64encode(b"user:secret-word").decode() not in caplog.text
 
 
-def test_the_log_says_that_there_is_no_authority_to_trust(
+def test_the_log_says_that_there_are_no_certificate_authorities(
     certificates: Certificates, caplog: pytest.LogCaptureFixture
 ) -> None:
     with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
@@ -267,9 +267,7 @@ def test_the_log_says_that_there_is_no_authority_to_trust(
     assert "no certificate authorities are loaded" in line
 
 
-def test_a_flood_of_failures_does_not_fill_the_log(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_failures_do_not_fill_the_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main(url: str) -> None:
         async with new_transport(url) as transport:
             for _ in range(50):
@@ -288,7 +286,7 @@ def test_a_flood_of_failures_does_not_fill_the_log(
 
 @every_loop
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
-def test_a_server_that_speaks_before_it_is_asked_is_sent_nothing(
+def test_a_server_that_sends_bytes_before_a_request_is_sent_nothing(
     run: Run, certificates: Certificates, *, secure: bool
 ) -> None:
     spoken = threading.Event()
@@ -300,7 +298,7 @@ def test_a_server_that_speaks_before_it_is_asked_is_sent_nothing(
             connection.send(answer(201))
 
     async def main() -> None:
-        # Connecting takes until the server has spoken. Without TLS, the loop has not seen it: the kernel has.
+        # Connecting ends after the server has sent its bytes. Without TLS, only the kernel has seen them.
         original = dial.require_silence
 
         async def slowly(connection: Connection) -> None:
@@ -323,14 +321,14 @@ def test_a_server_that_speaks_before_it_is_asked_is_sent_nothing(
 
 
 @every_loop
-def test_session_tickets_are_no_answer(run: Run, certificates: Certificates) -> None:
+def test_session_tickets_are_not_mistaken_for_a_response(run: Run, certificates: Certificates) -> None:
     async def main() -> None:
         url = f"https://localhost:{upstream.port}"
         async with new_transport(url, tls=certificates.client, max_connections=200) as transport:
             for _ in range(10):
                 await asyncio.gather(*(post(transport, url) for _ in range(20)))
 
-    # Tickets come while a connection is on its way from where it was made to where it is used.
+    # Tickets arrive between the opening of a connection and its first use.
     with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
         run(main())
     assert len(upstream.requests) == upstream.accepted == 200

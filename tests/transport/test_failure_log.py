@@ -1,11 +1,11 @@
-"""How often the log says that no connection was made."""
+"""How often failed connections are logged."""
 
 import pytest
 
 from gateway.transport.reasons import QUIET_SECONDS, FailureLog
 
 
-def test_a_kind_has_one_line_in_ten_seconds_that_counts_those_since_the_last(
+def test_each_kind_is_logged_once_in_ten_seconds_with_a_count_of_the_others(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = FailureLog()

@@ -1,4 +1,4 @@
-"""The addresses of a name: all are used, changes are followed, and many connections need one lookup."""
+"""All addresses of a name are used, changes are followed, and many connections share one lookup."""
 
 import asyncio
 import gc
@@ -20,7 +20,7 @@ every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 
 class Called(list[str]):
-    """The addresses that an upstream's connections were made to, in order."""
+    """The addresses to which an upstream's connections were opened, in order."""
 
     def script(self, connection: UpstreamConnection) -> None:
         self.append(connection.socket.getsockname()[0])
@@ -33,7 +33,7 @@ def info(address: str, family: int = socket.AF_INET) -> AddressInfo:
 
 
 class Lookups:
-    """Stands for the name service: each lookup gives what is `known`, or raises it, when it is `allowed` to."""
+    """Replaces DNS: each lookup waits until it is `allowed`, then returns or raises what is `known`."""
 
     def __init__(self, known: list[AddressInfo] | Exception) -> None:
         self.known = known
@@ -66,7 +66,7 @@ def test_all_addresses_of_a_name_are_used_in_turn(run: Run, names: dict[str, lis
 
 
 @every_loop
-def test_connections_that_are_made_at_once_are_spread_over_all_addresses(run: Run, names: dict[str, list[str]]) -> None:
+def test_connections_opened_at_once_are_spread_over_all_addresses(run: Run, names: dict[str, list[str]]) -> None:
     need(sys.platform == "linux", "only Linux has all of 127.0.0.0/8")
 
     async def main() -> None:
@@ -83,7 +83,7 @@ def test_connections_that_are_made_at_once_are_spread_over_all_addresses(run: Ru
 
 
 @every_loop
-def test_a_name_that_gets_another_address_is_followed_when_connections_are_old(
+def test_a_changed_address_is_used_once_connections_expire(
     run: Run, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     need(sys.platform == "linux", "only Linux has all of 127.0.0.0/8")
@@ -117,7 +117,7 @@ def test_hundreds_of_connections_share_one_lookup(run: Run, monkeypatch: pytest.
             requests = [request_to(url, new_connection=True) for _ in range(300)]
             calls = [asyncio.create_task(transport.handle_async_request(request)) for request in requests]
             await until(lambda: transport.connections["opening"] == pool.MAX_DIALS)
-            calls[0].cancel()  # which is not the end of the lookup
+            calls[0].cancel()  # the lookup goes on
             lookups.allowed.set()
             assert {(await call).status_code for call in calls[1:]} == {200}
         assert lookups.count == 1
@@ -134,7 +134,7 @@ def test_hundreds_of_connections_share_one_lookup(run: Run, monkeypatch: pytest.
     [socket.gaierror(socket.EAI_AGAIN, "try again"), UnicodeEncodeError("idna", "ä", 0, 1, "too long"), OSError("x")],
     ids=lambda error: type(error).__name__,
 )
-def test_a_failed_lookup_fails_those_that_wait_for_it_and_is_not_remembered(
+def test_a_failed_lookup_fails_the_requests_that_wait_for_it_and_is_not_remembered(
     run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
     async def main() -> None:
@@ -159,7 +159,7 @@ def test_a_failed_lookup_fails_those_that_wait_for_it_and_is_not_remembered(
 
 @every_loop
 @pytest.mark.parametrize("ends", ["fails", "succeeds"])
-def test_a_lookup_that_ends_when_nobody_waits_for_it_any_more_is_no_error(
+def test_a_lookup_that_ends_after_all_requests_were_cancelled_is_no_error(
     run: Run, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
     async def main() -> None:
@@ -184,9 +184,7 @@ def test_a_lookup_that_ends_when_nobody_waits_for_it_any_more_is_no_error(
 
 
 @every_loop
-def test_a_lookup_is_shared_for_a_second_and_its_result_is_not_used_later(
-    run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_result_of_a_lookup_is_used_for_a_second(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         lookups = Lookups([info("127.0.0.1")])
         lookups.allowed.set()
@@ -231,7 +229,7 @@ def test_the_addresses_of_each_family_take_turns_and_the_families_alternate(monk
     asyncio.run(main())
 
 
-def test_where_one_family_does_not_work_all_addresses_of_the_other_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_if_one_family_does_not_work_all_addresses_of_the_other_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         lookups = Lookups([info("::1", socket.AF_INET6), info("127.0.0.1"), info("127.0.0.2"), info("127.0.0.3")])
         lookups.allowed.set()
@@ -248,7 +246,7 @@ def test_where_one_family_does_not_work_all_addresses_of_the_other_take_turns(mo
 @pytest.mark.parametrize(
     ("tell", "firsts"),
     [
-        (lambda memory, found: memory.worked(found, ("b", 80)), {"b", "c"}),  # a was tried first
+        (lambda memory, found: memory.worked(found, ("b", 80)), {"b", "c"}),  # a was tried before it
         (lambda memory, found: memory.worked(found, ("a", 80)), {"a", "b", "c"}),
         (lambda memory, _: memory.failed(("a", 80)), {"b", "c"}),
         (lambda memory, _: [memory.failed((each, 80)) for each in "abc"], {"a", "b", "c"}),

@@ -1,4 +1,4 @@
-"""What the upstream is offered in a TLS handshake."""
+"""The protocols that a TLS handshake offers."""
 
 import asyncio
 from pathlib import Path
@@ -11,7 +11,7 @@ from support.transports import request_to
 from gateway.transport import Transport, tls_context
 
 
-def test_an_upstream_that_prefers_http_2_is_offered_nothing_but_http_1_1(
+def test_an_upstream_that_prefers_http_2_is_offered_only_http_1_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server, certificate = self_signed(tmp_path, "DNS:localhost")

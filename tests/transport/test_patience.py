@@ -1,4 +1,4 @@
-"""A time limit that is over, or that nobody needs any more."""
+"""Timeouts that have passed, were met, or expire."""
 
 import asyncio
 from typing import Any
@@ -13,7 +13,7 @@ every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 @every_loop
 @pytest.mark.parametrize("ago", [0.0, 5.0])
-def test_what_begins_when_its_time_is_over_does_not_run(run: Run, ago: float) -> None:
+def test_a_timeout_that_has_already_passed_runs_nothing(run: Run, ago: float) -> None:
     async def main() -> None:
         ran = False
         with pytest.raises(TimeoutError):
@@ -25,7 +25,7 @@ def test_what_begins_when_its_time_is_over_does_not_run(run: Run, ago: float) ->
 
 
 @every_loop
-def test_a_limit_that_was_kept_has_no_effect_later(run: Run) -> None:
+def test_a_timeout_that_was_met_has_no_effect_later(run: Run) -> None:
     async def main() -> None:
         problems: list[dict[str, Any]] = []
         loop = asyncio.get_running_loop()
@@ -40,7 +40,7 @@ def test_a_limit_that_was_kept_has_no_effect_later(run: Run) -> None:
 
 
 @every_loop
-def test_what_takes_longer_than_its_limit_is_cancelled(run: Run) -> None:
+def test_a_timeout_cancels_what_takes_longer(run: Run) -> None:
     async def main() -> None:
         with pytest.raises(TimeoutError):
             async with Within(asyncio.get_running_loop().time() + 0.01):

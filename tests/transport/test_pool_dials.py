@@ -1,4 +1,4 @@
-"""Connections that are being made: who gets them, how many at once, and what becomes of those that nobody needs."""
+"""Opening connections: how many at once, which request gets one, and what happens to those not needed."""
 
 import asyncio
 import contextlib
@@ -26,13 +26,13 @@ CLEAN = {"open": 0, "idle": 0, "opening": 0, "waiting": 0}
 
 
 class Gates:
-    """Holds back each connection's handshake until its gate is open, and each answer whose target is held."""
+    """Holds back each connection's handshake, and each response to a held target, until its gate opens."""
 
     def __init__(self, certificates: Certificates) -> None:
         self.handshakes: defaultdict[int, threading.Event] = defaultdict(threading.Event)
         self.answers: defaultdict[str, threading.Event] = defaultdict(threading.Event)
         self.served: dict[str, int] = {}
-        """The connection's number, by the request's target."""
+        """Number of the connection, by the request's target."""
         self._tls = certificates.server
 
     def script(self, connection: UpstreamConnection) -> None:
@@ -51,7 +51,7 @@ class Gates:
 
     @contextlib.contextmanager
     def upstream(self, script: Script | None = None) -> Iterator[ScriptedUpstream]:
-        """Serve a script, and open all gates in the end."""
+        """Serve a script, and open all gates at the end."""
         with ScriptedUpstream(script or self.script) as upstream:
             try:
                 yield upstream
@@ -71,7 +71,7 @@ def secure(upstream: ScriptedUpstream) -> str:
 
 
 def sender(transport: Transport, url: str) -> Callable[..., "asyncio.Task[httpx.Response]"]:
-    """Return a function that begins to send a request to a target."""
+    """Return a function that starts sending a request to a target."""
 
     def send(
         target: str, timeout: float | None = GENEROUS, *, new_connection: bool = False, deadline: float | None = None
@@ -83,7 +83,7 @@ def sender(transport: Transport, url: str) -> Callable[..., "asyncio.Task[httpx.
 
 
 @every_loop
-def test_a_request_takes_the_connection_that_becomes_free_before_its_own_is_made_which_then_serves_others(
+def test_a_request_takes_a_connection_that_becomes_free_before_its_own_is_open(
     run: Run, gates: Gates, certificates: Certificates
 ) -> None:
     async def main() -> None:
@@ -109,9 +109,7 @@ def test_a_request_takes_the_connection_that_becomes_free_before_its_own_is_made
 
 
 @every_loop
-def test_of_hundreds_of_requests_at_once_few_make_their_connections_at_the_same_time(
-    run: Run, certificates: Certificates
-) -> None:
+def test_at_most_64_connections_are_opened_at_once(run: Run, certificates: Certificates) -> None:
     lock = threading.Lock()
     go = threading.Event()
     now, most = 0, 0
@@ -122,7 +120,7 @@ def test_of_hundreds_of_requests_at_once_few_make_their_connections_at_the_same_
             now += 1
             most = max(most, now)
         go.wait(GENEROUS)
-        # The other end is not done before this one.
+        # The client's handshake cannot end before the server's.
         with lock:
             now -= 1
         connection.start_tls(certificates.server)
@@ -146,7 +144,7 @@ def test_of_hundreds_of_requests_at_once_few_make_their_connections_at_the_same_
 
 
 @every_loop
-def test_a_connection_whose_request_has_left_serves_the_one_that_waits(
+def test_the_connection_of_a_cancelled_request_serves_a_waiting_one(
     run: Run, gates: Gates, certificates: Certificates
 ) -> None:
     async def main() -> None:
@@ -168,7 +166,7 @@ def test_a_connection_whose_request_has_left_serves_the_one_that_waits(
 
 @every_loop
 @pytest.mark.parametrize("new_connection", [False, True])
-def test_a_connection_whose_request_has_left_is_kept_for_the_next(
+def test_the_connection_of_a_cancelled_request_is_kept_for_the_next(
     run: Run, gates: Gates, certificates: Certificates, *, new_connection: bool
 ) -> None:
     async def main() -> None:
@@ -189,7 +187,7 @@ def test_a_connection_whose_request_has_left_is_kept_for_the_next(
 
 
 @every_loop
-def test_a_connection_that_cannot_be_made_fails_the_request_it_was_for_and_no_other(
+def test_a_failed_connection_fails_only_the_request_that_it_was_for(
     run: Run, gates: Gates, certificates: Certificates
 ) -> None:
     def script(connection: UpstreamConnection) -> None:
@@ -219,7 +217,7 @@ def test_a_connection_that_cannot_be_made_fails_the_request_it_was_for_and_no_ot
 
 
 @every_loop
-def test_a_connection_that_cannot_be_made_harms_nobody_whose_request_was_served_by_another(
+def test_a_failed_connection_does_not_affect_a_request_that_got_another(
     run: Run, gates: Gates, certificates: Certificates
 ) -> None:
     def script(connection: UpstreamConnection) -> None:
@@ -253,14 +251,14 @@ def test_a_connection_that_cannot_be_made_harms_nobody_whose_request_was_served_
 
 
 def watch_loop() -> list[dict[str, object]]:
-    """Return the list in which the event loop puts what it would otherwise log, such as errors that nobody saw."""
+    """Return a list of what the event loop would log, such as exceptions that were never retrieved."""
     problems: list[dict[str, object]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
     return problems
 
 
 @every_loop
-def test_closing_the_transport_ends_the_connections_that_are_being_made_and_the_requests_that_wait(
+def test_closing_the_transport_ends_opening_connections_and_waiting_requests(
     run: Run, gates: Gates, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "MAX_DIALS", 4)
@@ -274,7 +272,7 @@ def test_closing_the_transport_ends_the_connections_that_are_being_made_and_the_
         await until(lambda: upstream.accepted == 4)
         calls.extend(send("/late", timeout=None, new_connection=new) for new in (False, True))
         await asyncio.sleep(0)
-        await transport.aclose()  # in the very turn in which requests come
+        await transport.aclose()  # in the iteration in which new requests arrive
         done, pending = await asyncio.wait(calls, timeout=GENEROUS)
         assert not pending
         assert {type(call.exception()) for call in done} == {httpx.ConnectError}
@@ -292,7 +290,7 @@ def test_closing_the_transport_ends_the_connections_that_are_being_made_and_the_
 
 
 @every_loop
-def test_closing_the_transport_ends_the_lookup_of_its_name(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closing_the_transport_ends_the_lookup(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     async def look_up(_host: str, _port: int) -> list[object]:
         await asyncio.Event().wait()
         return []
@@ -316,7 +314,7 @@ def test_closing_the_transport_ends_the_lookup_of_its_name(run: Run, monkeypatch
 
 
 @every_loop
-def test_a_connection_that_comes_back_after_the_transport_was_closed_is_closed(run: Run) -> None:
+def test_a_connection_in_use_is_closed_with_the_transport(run: Run) -> None:
     async def main() -> None:
         transport = new_transport(upstream.url)
         call = sender(transport, upstream.url)("/")
@@ -331,7 +329,7 @@ def test_a_connection_that_comes_back_after_the_transport_was_closed_is_closed(r
 
 
 @every_loop
-def test_a_request_for_a_new_connection_closes_an_idle_one_where_the_pool_is_full(run: Run) -> None:
+def test_a_request_for_a_new_connection_closes_an_idle_one_if_the_pool_is_full(run: Run) -> None:
     async def main() -> None:
         async with new_transport(upstream.url, max_connections=2) as transport:
             send = sender(transport, upstream.url)
@@ -349,7 +347,7 @@ def test_a_request_for_a_new_connection_closes_an_idle_one_where_the_pool_is_ful
 @every_loop
 @pytest.mark.parametrize("bound", ["connections", "dials"])
 @pytest.mark.parametrize("new_connection", [False, True])
-def test_a_request_times_out_in_the_pool_until_its_connection_is_begun_and_in_connecting_from_then_on(  # noqa: PLR0913  (fixtures)
+def test_a_request_fails_with_pool_timeout_until_its_connection_is_being_opened(  # noqa: PLR0913  (fixtures)
     run: Run,
     gates: Gates,
     certificates: Certificates,
@@ -383,7 +381,7 @@ def test_a_request_times_out_in_the_pool_until_its_connection_is_begun_and_in_co
 
 
 @every_loop
-def test_a_request_whose_time_is_over_makes_no_connection_and_no_line_in_the_log(
+def test_a_request_past_its_deadline_opens_no_connection_and_logs_nothing(
     run: Run, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:
@@ -456,9 +454,9 @@ def test_many_failures_at_once_do_not_share_a_traceback(caplog: pytest.LogCaptur
 
 
 @every_loop
-def test_a_pool_without_idle_connections_does_not_look_for_them(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_pool_without_idle_connections_runs_no_timer(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     sweeps: list[int] = []
-    sweep = pool.Pool._sweep  # noqa: SLF001  (a timer that goes on for ever is seen nowhere else)
+    sweep = pool.Pool._sweep  # noqa: SLF001  (nothing else shows an endless timer)
 
     def counted(self: pool.Pool) -> None:
         sweeps.append(self.counts["idle"])
@@ -489,7 +487,7 @@ REFUSED: dict[str, Script] = {
 
 @every_loop
 @pytest.mark.parametrize("kind", [*REFUSED, "refused"])
-def test_hundreds_of_failures_at_once_leave_nothing_behind(run: Run, kind: str) -> None:
+def test_hundreds_of_failures_at_once_leak_nothing(run: Run, kind: str) -> None:
     async def main(url: str) -> None:
         problems = watch_loop()
         async with new_transport(url, max_connections=50) as transport:

@@ -1,4 +1,4 @@
-"""Requests that are answered, fail, time out and leave in every order: none is written twice, and none is forgotten."""
+"""Requests that are answered, fail, time out or are cancelled in any order: none is sent twice or forgotten."""
 
 import asyncio
 import gc
@@ -26,13 +26,13 @@ REQUESTS = 600
 
 
 class Moody:
-    """An upstream that answers, each request with its own target, or does not, as chance will have it."""
+    """An upstream that answers each request with its target, or fails at random."""
 
     def __init__(self, seed: int, tls: ssl.SSLContext | None) -> None:
         self.seed = seed
         self.tls = tls
         self.well = False
-        """Whether it has nothing but good answers from now on."""
+        """Whether it gives only good responses from now on."""
         self.received: Counter[str] = Counter()
 
     def script(self, connection: UpstreamConnection) -> None:
@@ -56,7 +56,7 @@ class Moody:
                 return
 
     def _answer(self, connection: UpstreamConnection, target: str, mood: int) -> bool:
-        """Answer, and return whether the connection goes on."""
+        """Answer, and return whether to keep the connection."""
         time.sleep(0.002)
         body = json.dumps(target).encode()
         match mood:
@@ -72,7 +72,7 @@ class Moody:
                 connection.send(answer(200, body, b"Keep-Alive: timeout=0"))
             case 5:
                 connection.send(answer(200, body))
-                return False  # closed without a word, as a server that is tired of it does
+                return False  # closed without notice, as servers close idle connections
             case 6:
                 connection.send(answer(200, body) + answer(200, b'"of somebody else"'))
             case 7:
@@ -84,14 +84,14 @@ class Moody:
 
 
 class Crowd:
-    """Requests that come and leave as chance will have it."""
+    """Requests that start and are cancelled at random."""
 
     def __init__(self, transport: Transport, url: str, seed: int) -> None:
         self.transport = transport
         self.url = url
         self.chance = random.Random(seed)  # noqa: S311  (must be the same each time)
         self.ends: dict[str, str] = {}
-        """What became of each request, by its target."""
+        """The outcome of each request, by its target."""
         self.tasks: list[asyncio.Task[None]] = []
 
     async def come(self) -> None:
@@ -127,14 +127,14 @@ class Crowd:
             self.ends[target] = "answered"
             if chance.random() < 0.1:
                 response.extensions["discard"]()
-        if chance.random() < 0.3:  # in the turn in which its connection is given to another
+        if chance.random() < 0.3:  # in the iteration in which its connection is given to another
             self._cancel_one()
 
 
 @every_loop
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize("seed", range(3))
-def test_requests_in_every_order_are_written_once_at_most_and_leave_nothing_behind(
+def test_requests_in_any_order_are_written_at_most_once_and_leak_nothing(
     run: Run, certificates: Certificates, monkeypatch: pytest.MonkeyPatch, seed: int, *, secure: bool
 ) -> None:
     monkeypatch.setattr(pool, "MAX_DIALS", 4)
@@ -157,7 +157,7 @@ def test_requests_in_every_order_are_written_once_at_most_and_leave_nothing_behi
             assert crashed == []
             moody.well = True
             check(crowd.ends, moody.received)
-            # All places in the pool are there again.
+            # No place in the pool was lost.
             last = [
                 asyncio.create_task(transport.handle_async_request(request_to(url, target="/z"))) for _ in range(50)
             ]
@@ -176,7 +176,7 @@ def test_requests_in_every_order_are_written_once_at_most_and_leave_nothing_behi
 
 
 def check(ends: dict[str, str], received: Counter[str]) -> None:
-    """Compare what was said of the requests with what the upstream has read."""
+    """Compare the requests' outcomes with what the upstream has read."""
     kinds = Counter(ends.values())
     assert kinds["lost"] == 0
     assert {"answered", "not sent", "cancelled"} <= set(kinds), kinds
@@ -190,7 +190,7 @@ def check(ends: dict[str, str], received: Counter[str]) -> None:
 
 @every_loop
 @pytest.mark.parametrize("seed", range(3))
-def test_requests_that_nobody_disturbs_are_all_answered_whatever_others_do(
+def test_requests_are_all_answered_while_others_are_cancelled(
     run: Run, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
     monkeypatch.setattr(pool, "MAX_DIALS", 2)

@@ -1,4 +1,4 @@
-"""How many connections the pool has, whose they are, how long they stay and who gets them."""
+"""The pool's limits: number of connections, idle time, and timeouts."""
 
 import asyncio
 import threading
@@ -22,7 +22,7 @@ def new(url: str, *, max_connections: int = 10, idle_seconds: float = 60.0) -> T
 
 
 @every_loop
-def test_a_hundred_connections_are_opened_unless_told_otherwise_and_what_comes_then_waits(run: Run) -> None:
+def test_the_default_limit_is_a_hundred_connections_and_further_requests_wait(run: Run) -> None:
     async def main() -> None:
         async with Transport(upstream.url, max_response_bytes=1000) as transport:
             calls = [asyncio.create_task(transport.handle_async_request(request_to(upstream.url))) for _ in range(103)]
@@ -38,12 +38,12 @@ def test_a_hundred_connections_are_opened_unless_told_otherwise_and_what_comes_t
     assert upstream.accepted == 100
 
 
-def test_a_connection_is_used_again_within_four_seconds_unless_told_otherwise() -> None:
+def test_by_default_a_connection_is_reused_within_four_seconds() -> None:
     async def main() -> None:
         loop = asyncio.get_running_loop()
         clock = loop.time
         passed = 0.0
-        loop.time = lambda: clock() + passed  # type: ignore[method-assign]  # nobody has to wait
+        loop.time = lambda: clock() + passed  # type: ignore[method-assign]  # without waiting
         async with Transport(upstream.url, max_response_bytes=1000) as transport:
             for seconds, accepted in ((0.0, 1), (3.0, 1), (4.0, 2), (4.0, 3)):
                 passed += seconds
@@ -55,7 +55,7 @@ def test_a_connection_is_used_again_within_four_seconds_unless_told_otherwise() 
 
 
 @every_loop
-def test_every_idle_connection_is_closed_when_its_own_time_is_over(run: Run) -> None:
+def test_each_idle_connection_is_closed_after_its_own_idle_time(run: Run) -> None:
     later = threading.Event()
 
     def script(connection: UpstreamConnection) -> None:
@@ -80,7 +80,7 @@ def test_every_idle_connection_is_closed_when_its_own_time_is_over(run: Run) -> 
 
 
 @every_loop
-def test_a_request_that_wants_a_new_connection_leaves_the_idle_one_to_others(run: Run) -> None:
+def test_a_request_for_a_new_connection_leaves_idle_ones_to_others(run: Run) -> None:
     async def main() -> None:
         async with new(upstream.url) as transport:
             await transport.handle_async_request(request_to(upstream.url))
@@ -96,13 +96,13 @@ def test_a_request_that_wants_a_new_connection_leaves_the_idle_one_to_others(run
 @pytest.mark.parametrize(
     ("limits", "error", "accepted"),
     [
-        ({"pool": 0.0}, None, 1),  # nobody waits
+        ({"pool": 0.0}, None, 1),  # no request waits
         ({"connect": 0.0}, httpx.ConnectTimeout, 0),
         ({"read": 0.0}, httpx.PoolTimeout, 1),
         ({"write": 0.0}, None, 1),  # part of `read`
     ],
 )
-def test_each_phase_has_a_time_limit_of_its_own(
+def test_each_phase_has_its_own_timeout(
     run: Run, limits: dict[str, float], error: type[Exception] | None, accepted: int
 ) -> None:
     async def main() -> None:

@@ -1,4 +1,4 @@
-"""The transport through a proxy, over TLS as to Microsoft Graph, says the same as the one without."""
+"""Through a proxy, over TLS, the transport behaves as without one."""
 
 import asyncio
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def proxy() -> Iterator[ScriptedUpstream]:
 def sent(
     proxy: str, certificates: Certificates, request: httpx.Request, *, soon: float | None = None
 ) -> httpx.Response | httpx.TransportError:
-    """Send a request, with a deadline so many seconds away, and give its answer or how it failed."""
+    """Send a request with a deadline in `soon` seconds, and return its response or error."""
 
     async def main() -> httpx.Response | httpx.TransportError:
         transport = new_transport(str(request.url), tls=certificates.client, proxy=proxy)
@@ -48,7 +48,7 @@ def sent(
     return asyncio.run(main())
 
 
-def test_a_request_goes_through_a_tunnel_in_which_the_proxy_sees_no_token(
+def test_a_request_goes_through_a_tunnel_and_the_proxy_sees_no_token(
     proxy: ScriptedUpstream, certificates: Certificates
 ) -> None:
     async def main() -> bytes:
@@ -70,14 +70,14 @@ def test_a_request_goes_through_a_tunnel_in_which_the_proxy_sees_no_token(
 @pytest.mark.parametrize(
     "target", ["/v1.0/linkedIn/invitations/a%2F..%2Fb%3Fx%3D1", "/v1.0/l?$top=2&$skiptoken=A%20b'~"]
 )
-def test_a_target_arrives_as_it_was_given(proxy: ScriptedUpstream, certificates: Certificates, target: str) -> None:
+def test_a_target_arrives_unchanged(proxy: ScriptedUpstream, certificates: Certificates, target: str) -> None:
     with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
         assert isinstance(sent(proxy.url, certificates, request_to(upstream.url, target=target)), httpx.Response)
     assert upstream.requests[0].split()[1].decode() == target
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_what_says_not_sent_is_never_raised_once_the_upstream_has_read_the_request(
+def test_no_not_sent_error_is_raised_once_the_upstream_has_read_the_request(
     proxy: ScriptedUpstream, certificates: Certificates, fault: str
 ) -> None:
     soon = 0.5 if fault in HANGING else 5.0
@@ -95,13 +95,13 @@ def test_a_lost_connection_is_a_read_error(proxy: ScriptedUpstream, certificates
     assert type(outcome) is httpx.ReadError
 
 
-def test_a_slow_drip_ends_at_the_deadline(proxy: ScriptedUpstream, certificates: Certificates) -> None:
+def test_a_response_that_drips_ends_at_the_deadline(proxy: ScriptedUpstream, certificates: Certificates) -> None:
     with ScriptedUpstream(dripping(answer(200, b"x" * 300), every=0.05), tls=certificates.server) as upstream:
         outcome = sent(proxy.url, certificates, request_to(upstream.url), soon=0.5)
     assert type(outcome) is httpx.ReadTimeout
 
 
-def test_an_answer_that_is_too_large_is_cut_off_and_tells_its_status(
+def test_a_response_that_is_too_large_is_cut_off_and_has_its_status(
     proxy: ScriptedUpstream, certificates: Certificates
 ) -> None:
     with ScriptedUpstream(answering(answer(201, b"x" * (LIMIT + 1))), tls=certificates.server) as upstream:
@@ -123,26 +123,26 @@ def test_an_answer_that_is_too_large_is_cut_off_and_tells_its_status(
     ],
     ids=["refuses", "has a body", "is no proxy", "closes", "resets", "closes in a header"],
 )
-def test_a_proxy_that_opens_no_tunnel_says_not_sent(certificates: Certificates, script: Script) -> None:
+def test_a_proxy_that_opens_no_tunnel_is_a_connect_error(certificates: Certificates, script: Script) -> None:
     with ScriptedUpstream(script) as proxy, ScriptedUpstream(answering(answer())) as upstream:
         outcome = sent(proxy.url, certificates, request_to(upstream.url.replace("http", "https")))
     assert type(outcome) is httpx.ConnectError
     assert upstream.accepted == 0
 
 
-def test_a_proxy_that_hangs_says_not_sent(certificates: Certificates) -> None:
+def test_a_proxy_that_hangs_is_a_connect_timeout(certificates: Certificates) -> None:
     with ScriptedUpstream(HANGING["reads and hangs"]) as proxy:
         outcome = sent(proxy.url, certificates, request_to("https://127.0.0.1:1", timeout=0.3))
     assert type(outcome) is httpx.ConnectTimeout
 
 
-def test_a_proxy_that_cannot_be_reached_says_not_sent(certificates: Certificates) -> None:
+def test_a_proxy_that_cannot_be_reached_is_a_connect_error(certificates: Certificates) -> None:
     with refusing_url() as url:
         outcome = sent(url, certificates, request_to("https://127.0.0.1:1"))
     assert type(outcome) is httpx.ConnectError
 
 
-def test_nothing_for_http_goes_to_a_proxy(proxy: ScriptedUpstream, certificates: Certificates) -> None:
+def test_plain_http_is_never_sent_to_a_proxy(proxy: ScriptedUpstream, certificates: Certificates) -> None:
     with ScriptedUpstream(answering(answer())) as upstream:
         outcome = sent(proxy.url, certificates, request_to(upstream.url))
     assert type(outcome) is httpx.UnsupportedProtocol
@@ -150,7 +150,7 @@ def test_nothing_for_http_goes_to_a_proxy(proxy: ScriptedUpstream, certificates:
 
 
 @every_loop
-def test_tls_that_fails_in_a_tunnel_says_not_sent_and_takes_no_place_in_the_pool(
+def test_tls_that_fails_in_a_tunnel_is_a_connect_error_and_leaks_no_connection(
     proxy: ScriptedUpstream, certificates: Certificates, run: Run
 ) -> None:
     async def main() -> None:
@@ -166,7 +166,7 @@ def test_tls_that_fails_in_a_tunnel_says_not_sent_and_takes_no_place_in_the_pool
 
 
 @every_loop
-def test_a_tunnel_is_used_again(proxy: ScriptedUpstream, certificates: Certificates, run: Run) -> None:
+def test_a_tunnel_is_reused(proxy: ScriptedUpstream, certificates: Certificates, run: Run) -> None:
     async def main() -> None:
         context = certificates.client
         async with new_transport(upstream.url, tls=context, proxy=proxy.url) as transport:
@@ -179,7 +179,7 @@ def test_a_tunnel_is_used_again(proxy: ScriptedUpstream, certificates: Certifica
     assert len(proxy.requests) == 1
 
 
-def test_user_and_password_are_for_the_proxy_alone(proxy: ScriptedUpstream, certificates: Certificates) -> None:
+def test_user_and_password_are_sent_only_to_the_proxy(proxy: ScriptedUpstream, certificates: Certificates) -> None:
     url = proxy.url.replace("//", "//user:p%40ss@")
     with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
         assert isinstance(sent(url, certificates, request_to(upstream.url)), httpx.Response)

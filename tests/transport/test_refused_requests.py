@@ -1,4 +1,4 @@
-"""Every byte that could make of one request another."""
+"""Requests whose bytes could be read as a different request are refused."""
 
 import httpx
 import pytest
@@ -16,7 +16,7 @@ def raw(name: bytes, value: bytes) -> httpx.Request:
 
 
 @pytest.mark.parametrize("control", CONTROLS)
-def test_a_control_character_is_refused_in_a_header_and_in_a_target(control: int) -> None:
+def test_control_characters_are_refused_in_headers_and_targets(control: int) -> None:
     for request in (
         raw(b"X", b"a" + bytes([control]) + b"b"),
         raw(b"X" + bytes([control]), b"a"),
@@ -26,29 +26,29 @@ def test_a_control_character_is_refused_in_a_header_and_in_a_target(control: int
             serialize(request)
 
 
-def test_what_is_no_control_character_is_sent_in_a_header_as_it_is() -> None:
+def test_other_characters_are_sent_unchanged_in_headers() -> None:
     value = bytes([9, *range(32, 127), *range(128, 256)])
     assert b"\r\nX: a" + value + b"b\r\n" in serialize(raw(b"X", b"a" + value + b"b"))
 
 
 @pytest.mark.parametrize("name", [b"", b"X Y", b"X:", b"X(", "Ä".encode(), b"X\t"])
-def test_a_header_name_that_is_no_token_is_refused(name: bytes) -> None:
+def test_a_header_name_that_is_not_a_token_is_refused(name: bytes) -> None:
     with pytest.raises(httpx.LocalProtocolError):
         serialize(raw(name, b"a"))
 
 
-def test_the_punctuation_of_tokens_is_sent() -> None:
+def test_the_punctuation_of_tokens_is_allowed_in_header_names() -> None:
     assert b"\r\nX!#$%&'*+-.^_`|~9: a\r\n" in serialize(raw(b"X!#$%&'*+-.^_`|~9", b"a"))
 
 
 @pytest.mark.parametrize("target", ["a", "*", "a:443", "//b c", "/ü", "/\x80"])
-def test_a_target_that_is_no_path_is_refused(target: str) -> None:
+def test_a_target_that_is_not_a_path_is_refused(target: str) -> None:
     with pytest.raises(httpx.LocalProtocolError):
         serialize(request_to("http://a.invalid", target=target))
 
 
 @pytest.mark.parametrize("method", ["", "G\u0395T", "GET ", "G-T", "G\r\nT"])
-def test_a_method_that_is_no_word_is_refused(method: str) -> None:
+def test_a_method_that_is_not_a_word_is_refused(method: str) -> None:
     request = request_to("http://a.invalid")
     request.method = method
     with pytest.raises(httpx.LocalProtocolError):
@@ -56,13 +56,13 @@ def test_a_method_that_is_no_word_is_refused(method: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [(b"Content-Length", b"14"), (b"CONTENT-LENGTH", b"14"), (b"Host", b"b")])
-def test_a_header_that_must_be_there_once_is_refused_twice(name: bytes, value: bytes) -> None:
+def test_headers_that_must_be_unique_are_refused_twice(name: bytes, value: bytes) -> None:
     with pytest.raises(httpx.LocalProtocolError):
         serialize(raw(name, value))
 
 
 @pytest.mark.parametrize("length", [b"13", b"15", b"014", b"+14", b" 14", b"14, 14"])
-def test_a_length_that_is_not_that_of_the_body_is_refused(length: bytes) -> None:
+def test_a_content_length_other_than_the_length_of_the_body_is_refused(length: bytes) -> None:
     request = request_to("http://a.invalid")
     request.headers = httpx.Headers([(b"Host", b"a.invalid"), (b"Content-Length", length)])
     with pytest.raises(httpx.LocalProtocolError):

@@ -1,4 +1,4 @@
-"""Connections that take long to open: they keep nobody from the others, and their number is limited."""
+"""Slow handshakes do not block requests to other addresses, and their number is limited."""
 
 import asyncio
 import sys
@@ -22,7 +22,7 @@ CLEAN = {"open": 0, "idle": 0, "opening": 0, "waiting": 0}
 
 
 class Upstream:
-    """Completes the handshakes on 127.0.0.1, and on 127.0.0.2 only when it may."""
+    """Completes handshakes on 127.0.0.1 at once, and on 127.0.0.2 when it is told to `go`."""
 
     def __init__(self, certificates: Certificates) -> None:
         self.certificates = certificates
@@ -63,7 +63,7 @@ def send(
 
 @every_loop
 @pytest.mark.parametrize("new", [True, False], ids=["new connections", "any connection"])
-def test_an_address_that_hangs_in_tls_does_not_keep_requests_from_the_other(
+def test_an_address_that_hangs_in_tls_does_not_block_requests_to_another(
     run: Run, slow: Upstream, monkeypatch: pytest.MonkeyPatch, *, new: bool
 ) -> None:
     monkeypatch.setattr(pool, "MAX_DIALS", 2)
@@ -87,7 +87,7 @@ def test_an_address_that_hangs_in_tls_does_not_keep_requests_from_the_other(
 
 
 @every_loop
-def test_the_number_of_slow_connections_is_limited_and_each_that_ends_makes_room(
+def test_the_number_of_slow_handshakes_is_limited_and_each_that_ends_makes_room(
     run: Run, slow: Upstream, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "MAX_DIALS", 2)
@@ -100,7 +100,7 @@ def test_the_number_of_slow_connections_is_limited_and_each_that_ends_makes_room
         async with new_transport(url, tls=slow.certificates.client, max_connections=100) as transport:
             calls = [send(transport, url, new=False, patience=GENEROUS if number else 2.0) for number in range(20)]
             await until(lambda: upstream.accepted == 5)
-            await asyncio.sleep(0.1)  # ten times as long as a connection takes to be slow
+            await asyncio.sleep(0.1)  # ten times as long as a handshake takes to count as slow
             assert transport.connections == {"open": 0, "idle": 0, "opening": 5, "waiting": 20}
             with pytest.raises(httpx.ConnectTimeout):
                 await calls.pop(0)
@@ -115,7 +115,7 @@ def test_the_number_of_slow_connections_is_limited_and_each_that_ends_makes_room
 
 
 @every_loop
-def test_closing_the_transport_ends_connections_that_became_slow(
+def test_closing_the_transport_ends_slow_handshakes(
     run: Run, slow: Upstream, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "MAX_DIALS", 1)
@@ -139,7 +139,7 @@ def test_closing_the_transport_ends_connections_that_became_slow(
 
 
 @every_loop
-def test_a_new_connection_whose_request_has_left_is_given_to_one_that_wants_a_new_connection(
+def test_the_new_connection_of_a_cancelled_request_serves_one_that_needs_a_new_connection(
     run: Run, slow: Upstream, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pool, "MAX_DIALS", 1)

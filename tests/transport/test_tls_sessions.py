@@ -1,4 +1,4 @@
-"""TLS sessions: which connections resume one, and that none goes where it does not belong."""
+"""Which connections resume a TLS session, and that no session is offered to another host."""
 
 import asyncio
 import ssl
@@ -22,7 +22,7 @@ every_version = pytest.mark.parametrize(
 
 
 class Server:
-    """A server's certificate and contexts, and which of its connections resumed a session."""
+    """A server that records which requests came over a resumed session."""
 
     def __init__(self, folder: Path, *names: str) -> None:
         _, self.certificate = self_signed(folder, *names)
@@ -30,7 +30,7 @@ class Server:
         self.context = self.new_context()
         self.resumed: list[bool | None] = []
         self.fresh = False
-        """Whether each connection meets a server that has never seen a session, as behind a load balancer."""
+        """Whether each connection reaches a server that knows no sessions, as behind a load balancer."""
 
     def new_context(self, version: ssl.TLSVersion | None = None) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -58,7 +58,7 @@ def server(tmp_path: Path) -> Server:
 
 @pytest.fixture
 def hosts(names: dict[str, list[str]]) -> None:
-    """Let all names in these tests lead to this machine."""
+    """Resolve the names in these tests to this machine."""
     names.update({name: ["127.0.0.1"] for name in ("a.test", "b.test", "other.test")})
 
 
@@ -69,7 +69,7 @@ async def connect(transport: Transport, url: str) -> None:
 
 
 def connections(run: Run, server: Server, count: int, before_each: Callable[[int], None] = lambda _: None) -> None:
-    """Make connections, one after another."""
+    """Open connections one after the other."""
 
     async def main() -> None:
         url = f"https://localhost:{upstream.port}"
@@ -84,7 +84,7 @@ def connections(run: Run, server: Server, count: int, before_each: Callable[[int
 
 @every_loop
 @every_version
-def test_a_connection_resumes_the_session_of_the_first(run: Run, server: Server, version: ssl.TLSVersion) -> None:
+def test_a_connection_resumes_the_session_of_an_earlier_one(run: Run, server: Server, version: ssl.TLSVersion) -> None:
     server.context = server.new_context(version)
     connections(run, server, 4)
     assert server.resumed == [False, True, True, True]
@@ -107,7 +107,7 @@ def test_many_connections_at_once_resume_one_session(run: Run, server: Server, v
 
 
 @every_loop
-def test_a_connection_resumes_through_a_proxy(run: Run, server: Server) -> None:
+def test_a_connection_resumes_a_session_through_a_proxy(run: Run, server: Server) -> None:
     async def main() -> None:
         url = f"https://localhost:{upstream.port}"
         async with new_transport(url, tls=server.client(), proxy=proxy.url) as transport:
@@ -121,7 +121,7 @@ def test_a_connection_resumes_through_a_proxy(run: Run, server: Server) -> None:
 
 
 @every_loop
-def test_a_session_is_resumed_for_ten_minutes_which_resuming_does_not_extend(
+def test_a_session_is_resumed_for_ten_minutes_after_the_full_handshake(
     run: Run, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passed = 0.0
@@ -138,7 +138,7 @@ def test_a_session_is_resumed_for_ten_minutes_which_resuming_does_not_extend(
 
 @every_loop
 @every_version
-def test_a_server_that_does_not_know_the_session_makes_a_new_one(
+def test_a_server_that_does_not_know_the_session_starts_a_new_one(
     run: Run, server: Server, version: ssl.TLSVersion
 ) -> None:
     server.context = server.new_context(version)
@@ -153,7 +153,7 @@ def test_a_server_that_does_not_know_the_session_makes_a_new_one(
 
 @every_loop
 @pytest.mark.parametrize("kind", ["no tickets", "other servers", "another version"])
-def test_a_server_that_does_not_resume_is_connected_to_all_the_same(run: Run, server: Server, kind: str) -> None:
+def test_a_server_that_never_resumes_works(run: Run, server: Server, kind: str) -> None:
     def change(number: int) -> None:
         if kind == "no tickets":
             server.context.num_tickets = 0
@@ -167,7 +167,7 @@ def test_a_server_that_does_not_resume_is_connected_to_all_the_same(run: Run, se
 
 
 @every_loop
-def test_a_session_is_kept_from_a_connection_that_served_many_requests(run: Run, server: Server) -> None:
+def test_a_connection_that_serves_many_requests_provides_a_session(run: Run, server: Server) -> None:
     async def main() -> None:
         url = f"https://localhost:{upstream.port}"
         async with new_transport(url, tls=server.client()) as transport:
@@ -182,7 +182,7 @@ def test_a_session_is_kept_from_a_connection_that_served_many_requests(run: Run,
 
 @every_loop
 @every_version
-def test_two_transports_that_share_a_context_offer_a_session_to_their_own_host_only(
+def test_two_transports_with_one_context_never_offer_a_session_to_the_other_host(
     run: Run,
     server: Server,
     hosts: None,  # noqa: ARG001
@@ -211,7 +211,7 @@ def test_two_transports_that_share_a_context_offer_a_session_to_their_own_host_o
 
 @every_loop
 @every_version
-def test_the_hosts_name_is_checked_although_the_server_would_resume_a_session(
+def test_the_host_name_is_checked_even_if_the_server_would_resume_a_session(
     run: Run,
     server: Server,
     hosts: None,  # noqa: ARG001

@@ -1,4 +1,4 @@
-"""What our transport does when nothing goes wrong on purpose: framing, the pool, time, TLS and what it refuses."""
+"""The transport with a working upstream: framing, the pool, timeouts, TLS, and refused requests."""
 
 import asyncio
 import gzip
@@ -69,14 +69,14 @@ FRAMES: dict[str, tuple[bytes, int, bytes, bool]] = {
 @every_loop
 @pytest.mark.parametrize("bytewise", [False, True], ids=["at once", "bytewise"])
 @pytest.mark.parametrize("frame", FRAMES)
-def test_every_framing_is_read_and_a_connection_is_used_again_only_when_it_may_be(
+def test_every_framing_is_read_and_a_connection_is_reused_only_if_allowed(
     run: Run, frame: str, *, bytewise: bool
 ) -> None:
     data, status, body, kept = FRAMES[frame]
 
     def script(connection: UpstreamConnection) -> None:
         while connection.read_request() is not None:
-            # What follows an answer comes with it: coming later it could not be told from the next answer.
+            # Extra bytes arrive with the response: later, they could not be told from the next one.
             size = 1 if bytewise and not frame.startswith("followed") else len(data)
             for part in [data[i : i + size] for i in range(0, len(data), size)]:
                 connection.send(part)
@@ -99,7 +99,7 @@ def test_every_framing_is_read_and_a_connection_is_used_again_only_when_it_may_b
 
 
 @every_loop
-def test_an_answer_to_head_has_no_body(run: Run) -> None:
+def test_a_response_to_head_has_no_body(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         async with new_transport(upstream.url) as transport:
             for method, body in (("HEAD", b""), ("GET", b"ok")):
@@ -117,7 +117,7 @@ def test_an_answer_to_head_has_no_body(run: Run) -> None:
 @pytest.mark.parametrize(
     "head", [b"101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade", b"000 Zero", b"20 Two"]
 )
-def test_an_answer_with_a_status_that_nobody_asked_for_is_a_protocol_error(run: Run, head: bytes) -> None:
+def test_a_response_with_an_unexpected_status_is_a_protocol_error(run: Run, head: bytes) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         async with new_transport(upstream.url) as transport:
             with pytest.raises(httpx.RemoteProtocolError):
@@ -127,7 +127,7 @@ def test_an_answer_with_a_status_that_nobody_asked_for_is_a_protocol_error(run: 
 
 
 @every_loop
-def test_an_answer_before_the_whole_request_was_read_counts_and_ends_the_connection(run: Run) -> None:
+def test_a_response_before_the_whole_request_was_read_counts_and_ends_the_connection(run: Run) -> None:
     def script(connection: UpstreamConnection) -> None:
         connection.read_some()
         connection.send(answer(413))
@@ -145,7 +145,7 @@ def test_an_answer_before_the_whole_request_was_read_counts_and_ends_the_connect
 
 
 @every_loop
-def test_the_request_is_written_as_it_was_given(run: Run) -> None:
+def test_a_request_is_written_unchanged(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         request = request_to(upstream.url, target="/a%2Fb/%C3%BC?x=1", headers={"X-Y": "z"})
         async with new_transport(upstream.url) as transport:
@@ -183,7 +183,7 @@ def test_the_request_is_written_as_it_was_given(run: Run) -> None:
         httpx.Request("POST", "http://a.invalid", files={"a": b"b"}),
     ],
 )
-def test_a_request_that_could_be_read_as_another_is_refused_before_anything_is_written(request_: httpx.Request) -> None:
+def test_an_ambiguous_request_is_refused_before_anything_is_written(request_: httpx.Request) -> None:
     async def main() -> None:
         async with new_transport("http://a.invalid") as transport:
             with pytest.raises(httpx.LocalProtocolError):
@@ -193,7 +193,7 @@ def test_a_request_that_could_be_read_as_another_is_refused_before_anything_is_w
 
 
 @every_loop
-def test_one_connection_serves_requests_that_follow_each_other(run: Run) -> None:
+def test_one_connection_serves_consecutive_requests(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         async with new_transport(upstream.url) as transport:
             for _ in range(50):
@@ -204,7 +204,7 @@ def test_one_connection_serves_requests_that_follow_each_other(run: Run) -> None
 
 
 @every_loop
-def test_the_connection_used_last_is_used_next_so_that_the_others_can_expire(run: Run) -> None:
+def test_the_most_recently_used_connection_is_used_next(run: Run) -> None:
     used: list[int] = []
 
     def script(connection: UpstreamConnection) -> None:
@@ -224,7 +224,7 @@ def test_the_connection_used_last_is_used_next_so_that_the_others_can_expire(run
 
 
 @every_loop
-def test_no_more_connections_are_opened_than_allowed_and_waiters_are_served_in_order(run: Run) -> None:
+def test_the_number_of_connections_is_limited_and_waiting_requests_are_served_in_order(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         async with new_transport(upstream.url, max_connections=1) as transport:
             await asyncio.gather(
@@ -237,7 +237,7 @@ def test_no_more_connections_are_opened_than_allowed_and_waiters_are_served_in_o
 
 
 @every_loop
-def test_a_waiter_goes_on_when_the_connection_before_it_ends(run: Run) -> None:
+def test_a_waiting_request_goes_on_when_a_connection_ends(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         async with new_transport(upstream.url, max_connections=2) as transport:
             await asyncio.gather(*(transport.handle_async_request(request_to(upstream.url)) for _ in range(20)))
@@ -247,7 +247,7 @@ def test_a_waiter_goes_on_when_the_connection_before_it_ends(run: Run) -> None:
 
 
 @every_loop
-def test_waiters_go_on_when_connecting_fails(run: Run) -> None:
+def test_waiting_requests_go_on_when_connecting_fails(run: Run) -> None:
     async def test() -> None:
         async with new_transport("http://api.invalid", max_connections=1) as transport:
             calls = (transport.handle_async_request(request_to("http://api.invalid")) for _ in range(5))
@@ -259,7 +259,7 @@ def test_waiters_go_on_when_connecting_fails(run: Run) -> None:
 
 
 @every_loop
-def test_a_cancelled_request_ends_its_connection_and_the_next_waiter_goes_on(run: Run) -> None:
+def test_a_cancelled_request_closes_its_connection_and_the_next_one_goes_on(run: Run) -> None:
     def script(connection: UpstreamConnection) -> None:
         connection.read_request()
         if connection.number:
@@ -274,7 +274,7 @@ def test_a_cancelled_request_ends_its_connection_and_the_next_waiter_goes_on(run
             ]
             await until(lambda: upstream.requests)
             calls[1].cancel()  # it waits for a connection
-            calls[0].cancel()  # it waits for its answer
+            calls[0].cancel()  # it waits for its response
             assert (await calls[2]).status_code == 200
             assert transport.connections == {"open": 1, "idle": 1, "opening": 0, "waiting": 0}
 
@@ -283,13 +283,13 @@ def test_a_cancelled_request_ends_its_connection_and_the_next_waiter_goes_on(run
 
 
 @every_loop
-def test_a_waiter_that_is_cancelled_as_it_is_served_passes_its_turn_on(run: Run) -> None:
+def test_a_waiting_request_that_is_cancelled_as_it_is_served_hands_its_connection_on(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         async with new_transport(upstream.url, max_connections=1) as transport:
 
             async def first_then_cancel() -> None:
                 await transport.handle_async_request(request_to(upstream.url))
-                second.cancel()  # in the very step in which its connection was promised to it
+                second.cancel()  # in the iteration in which it was given a connection
 
             first = asyncio.create_task(first_then_cancel())
             await until(lambda: upstream.requests)
@@ -313,7 +313,7 @@ def test_a_waiter_that_is_cancelled_as_it_is_served_passes_its_turn_on(run: Run)
 
 
 @every_loop
-def test_an_idle_connection_is_closed_after_its_time(run: Run) -> None:
+def test_an_idle_connection_is_closed_after_its_idle_time(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         async with new_transport(upstream.url, idle_seconds=0.05) as transport:
             await transport.handle_async_request(request_to(upstream.url))
@@ -324,7 +324,7 @@ def test_an_idle_connection_is_closed_after_its_time(run: Run) -> None:
 
 
 @every_loop
-def test_a_connection_that_was_idle_for_too_long_is_not_used_even_if_the_loop_was_blocked(run: Run) -> None:
+def test_a_connection_that_was_idle_for_too_long_is_not_used_even_after_a_stall(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         async with new_transport(upstream.url, idle_seconds=0.01) as transport:
             for _ in range(2):
@@ -336,7 +336,7 @@ def test_a_connection_that_was_idle_for_too_long_is_not_used_even_if_the_loop_wa
 
 
 @every_loop
-def test_closing_the_transport_ends_everything(run: Run) -> None:
+def test_closing_the_transport_closes_all_connections(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         transport = new_transport(upstream.url, max_connections=1)
         calls = [asyncio.create_task(transport.handle_async_request(request_to(upstream.url))) for _ in range(3)]
@@ -352,7 +352,7 @@ def test_closing_the_transport_ends_everything(run: Run) -> None:
 
 
 @every_loop
-def test_a_deadline_bounds_all_phases_together(run: Run) -> None:
+def test_a_deadline_limits_all_phases_together(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         loop = asyncio.get_running_loop()
         async with new_transport(upstream.url, max_connections=1) as transport:
@@ -371,7 +371,7 @@ def test_a_deadline_bounds_all_phases_together(run: Run) -> None:
 
 
 @every_loop
-def test_nothing_is_written_when_the_time_is_up_before(run: Run) -> None:
+def test_nothing_is_written_after_the_deadline(run: Run) -> None:
     async def test(upstream: ScriptedUpstream) -> None:
         async with new_transport(upstream.url) as transport:
             await transport.handle_async_request(request_to(upstream.url))
@@ -384,7 +384,7 @@ def test_nothing_is_written_when_the_time_is_up_before(run: Run) -> None:
 
 
 @every_loop
-def test_it_serves_an_httpx_client(run: Run) -> None:
+def test_an_httpx_client_can_use_the_transport(run: Run) -> None:
     body = gzip.compress(b'{"id":"1"}')
 
     async def test(upstream: ScriptedUpstream) -> None:
@@ -399,7 +399,7 @@ def test_it_serves_an_httpx_client(run: Run) -> None:
 
 
 @every_loop
-def test_tls_works_with_a_trusted_certificate_and_its_name(run: Run, certificates: Certificates) -> None:
+def test_tls_accepts_a_trusted_certificate_for_the_host_name(run: Run, certificates: Certificates) -> None:
     async def main() -> None:
         url = f"https://localhost:{upstream.port}"
         async with new_transport(url, tls=certificates.client) as transport:
@@ -414,7 +414,7 @@ def test_tls_works_with_a_trusted_certificate_and_its_name(run: Run, certificate
 
 
 @every_loop
-def test_tls_refuses_a_trusted_certificate_of_another_name(run: Run, misnamed: Certificates) -> None:
+def test_tls_refuses_a_trusted_certificate_for_another_name(run: Run, misnamed: Certificates) -> None:
     async def main() -> None:
         async with new_transport(upstream.url, tls=misnamed.client) as transport:
             with pytest.raises(httpx.ConnectError, match=r"(?i)not valid for|mismatch"):
@@ -427,7 +427,7 @@ def test_tls_refuses_a_trusted_certificate_of_another_name(run: Run, misnamed: C
 
 
 @every_loop
-def test_over_tls_an_answer_without_framing_is_not_taken_for_whole(run: Run, certificates: Certificates) -> None:
+def test_over_tls_a_response_without_framing_is_never_complete(run: Run, certificates: Certificates) -> None:
     async def main() -> None:
         url = f"https://localhost:{upstream.port}"
         async with new_transport(url, tls=certificates.client) as transport:
@@ -440,7 +440,7 @@ def test_over_tls_an_answer_without_framing_is_not_taken_for_whole(run: Run, cer
         run(main())
 
 
-def test_tls_is_verified_at_1_2_or_later_and_offers_http_1_1() -> None:
+def test_tls_verifies_and_needs_version_1_2_and_offers_http_1_1() -> None:
     context = tls_context()
     assert context.verify_mode is ssl.CERT_REQUIRED
     assert context.check_hostname

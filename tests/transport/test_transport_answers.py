@@ -1,4 +1,4 @@
-"""An answer that is not the request's own: what the transport itself can see, and what its caller tells it."""
+"""Responses that belong to another request: those the transport detects, and those its caller discards."""
 
 import asyncio
 import gzip
@@ -22,7 +22,7 @@ every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 @every_loop
 @pytest.mark.parametrize("encoded", [False, True], ids=["plain", "encoded"])
-def test_nobody_uses_the_connection_of_an_answer_that_was_discarded(run: Run, *, encoded: bool) -> None:
+def test_the_connection_of_a_discarded_response_is_not_reused(run: Run, *, encoded: bool) -> None:
     body = gzip.compress(b"{}") if encoded else b"{}"
     data = answer(200, body, *([b"Content-Encoding: gzip"] if encoded else []))
 
@@ -39,7 +39,7 @@ def test_nobody_uses_the_connection_of_an_answer_that_was_discarded(run: Run, *,
 
 
 @every_loop
-def test_a_waiter_that_was_promised_a_discarded_connection_opens_another_and_is_sent_once(run: Run) -> None:
+def test_a_request_that_was_given_a_discarded_connection_opens_another_and_is_sent_once(run: Run) -> None:
     on: list[tuple[int, bytes]] = []
 
     def script(connection: UpstreamConnection) -> None:
@@ -74,7 +74,7 @@ def test_a_waiter_that_was_promised_a_discarded_connection_opens_another_and_is_
     [b"Content-Length: 5\r\n\r\nhello", b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n", b"\r\n"],
     ids=["counted", "chunked", "no body"],
 )
-def test_an_interim_answer_leaves_nothing_in_the_final_one(
+def test_an_interim_response_leaves_nothing_in_the_final_one(
     run: Run, status: int, framed: bytes, *, bytewise: bool
 ) -> None:
     data = b"HTTP/1.1 %d Interim\r\nX-Early: x\r\n" % status + framed + answer(201, b'{"id":"1"}')
@@ -91,7 +91,7 @@ def test_an_interim_answer_leaves_nothing_in_the_final_one(
                 try:
                     response = await transport.handle_async_request(request_to(upstream.url))
                 except httpx.RemoteProtocolError:
-                    assert status in {100, 102, 103}  # to the parser these never have a body
+                    assert status in {100, 102, 103}  # the parser never reads a body for these
                     assert framed != b"\r\n"
                     continue
                 assert (response.status_code, response.content) == (201, b'{"id":"1"}')
@@ -107,7 +107,7 @@ def test_an_interim_answer_leaves_nothing_in_the_final_one(
 @pytest.mark.parametrize(
     "interim", [b"HTTP/1.1 104 X\r\nContent-Length: 9\r\n\r\n123456789", b"HTTP/1.1 103 X\r\n\r\n"]
 )
-def test_a_flood_of_interim_answers_is_cut_off(run: Run, interim: bytes) -> None:
+def test_too_many_interim_responses_are_cut_off(run: Run, interim: bytes) -> None:
     def script(connection: UpstreamConnection) -> None:
         connection.read_request()
         while True:
@@ -125,7 +125,7 @@ def test_a_flood_of_interim_answers_is_cut_off(run: Run, interim: bytes) -> None
 @every_loop
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
 @pytest.mark.parametrize(("size", "status"), [(100, 403), (200_000, 403), (20_000_000, 201)])
-def test_a_connection_whose_large_body_was_answered_unread_is_not_used_again(
+def test_a_connection_whose_large_body_was_not_read_is_not_reused(
     run: Run, certificates: Certificates, size: int, status: int, *, secure: bool
 ) -> None:
 
@@ -133,7 +133,7 @@ def test_a_connection_whose_large_body_was_answered_unread_is_not_used_again(
         if connection.number == 0 and size > 1000:
             connection.read_some()
             connection.send(answer(status))
-            over.wait(GENEROUS)  # the body stays where it is
+            over.wait(GENEROUS)  # the body is not read
             return
         connection.read_request()
         connection.send(answer(403))
@@ -155,7 +155,7 @@ def test_a_connection_whose_large_body_was_answered_unread_is_not_used_again(
 
 
 @every_loop
-def test_a_second_answer_that_comes_later_makes_a_connection_useless(run: Run) -> None:
+def test_a_second_response_that_arrives_later_makes_the_connection_unusable(run: Run) -> None:
     def script(connection: UpstreamConnection) -> None:
         connection.read_request()
         connection.send(answer(201, b'{"id":"its own"}'))
@@ -181,7 +181,7 @@ def test_a_second_answer_that_comes_later_makes_a_connection_useless(run: Run) -
 
 @every_loop
 @pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
-def test_a_connection_whose_large_body_was_read_is_used_again(
+def test_a_connection_whose_large_body_was_read_is_reused(
     run: Run, certificates: Certificates, *, secure: bool
 ) -> None:
     need(sys.platform == "linux", "only Linux says what the other end has received")

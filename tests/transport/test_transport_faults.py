@@ -1,6 +1,6 @@
-"""Which exception says what about a request, shown with real sockets for our transport and for httpx's own.
+"""Which exception means that a request was not sent, for our transport and for httpx's.
 
-The caller repeats a mutation only after one of `NOT_SENT`: everything here stands behind that.
+The caller repeats a mutation only after one of `NOT_SENT`.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.U
 MAYBE_SENT = (httpx.ReadTimeout, httpx.WriteTimeout, httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 
 SHORT = 0.3
-"""Seconds after which the tests give up on what never comes."""
+"""Timeout in seconds for what never arrives."""
 
 
 def ours(url: str, *, pool: int = 10) -> httpx.AsyncBaseTransport:
@@ -54,7 +54,7 @@ async def send(transport: httpx.AsyncBaseTransport, request: httpx.Request) -> h
 def error_of(
     make: Callable[[str], httpx.AsyncBaseTransport], request: httpx.Request, run: Run = asyncio.run
 ) -> Exception | None:
-    """Send a request through a new transport and return how it failed; nothing may be left of it."""
+    """Send a request through a new transport, assert that nothing leaks, and return its error."""
     error: Exception | None = None
 
     async def main() -> None:
@@ -73,11 +73,11 @@ def error_of(
 
 @both
 @pytest.mark.parametrize("fault", FAULTS)
-def test_an_exception_that_says_not_sent_is_never_raised_once_the_upstream_has_read_the_request(
+def test_no_not_sent_exception_is_raised_once_the_upstream_has_read_the_request(
     make: Callable[[str], httpx.AsyncBaseTransport], fault: str
 ) -> None:
     with ScriptedUpstream(FAULTS[fault]) as upstream:
-        endless = fault in HANGING or fault in NOT_HTTP  # what is not HTTP can look like its beginning to httpcore
+        endless = fault in HANGING or fault in NOT_HTTP  # httpcore can mistake other bytes for the start of a response
         error = error_of(make, request_to(upstream.url, read=SHORT if endless else GENEROUS))
     assert len(upstream.requests) <= 1
     if isinstance(error, NOT_SENT):
@@ -90,18 +90,18 @@ def test_an_exception_that_says_not_sent_is_never_raised_once_the_upstream_has_r
 
 
 @both
-def test_a_refused_connection_says_not_sent(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
+def test_a_refused_connection_is_a_not_sent_error(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
     with refusing_url() as url:
         assert type(error_of(make, request_to(url))) is httpx.ConnectError
 
 
 @both
-def test_a_name_that_does_not_exist_says_not_sent(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
+def test_a_name_that_does_not_exist_is_a_not_sent_error(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
     assert type(error_of(make, request_to("http://api.invalid"))) is httpx.ConnectError
 
 
 @both
-def test_a_protocol_that_is_not_http_says_not_sent(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
+def test_a_protocol_that_is_not_http_is_a_not_sent_error(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
     async def main() -> None:
         async with make("http://api.invalid") as transport:
             with pytest.raises(httpx.UnsupportedProtocol):
@@ -111,7 +111,7 @@ def test_a_protocol_that_is_not_http_says_not_sent(make: Callable[[str], httpx.A
 
 
 @both
-def test_an_untrusted_certificate_says_not_sent(
+def test_an_untrusted_certificate_is_a_not_sent_error(
     make: Callable[[str], httpx.AsyncBaseTransport], certificates: Certificates
 ) -> None:
     with ScriptedUpstream(answering(answer()), tls=certificates.server) as upstream:
@@ -120,7 +120,7 @@ def test_an_untrusted_certificate_says_not_sent(
 
 
 @both
-def test_plain_text_where_tls_is_expected_says_not_sent(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
+def test_plain_text_instead_of_tls_is_a_not_sent_error(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
     def script(connection: UpstreamConnection) -> None:
         connection.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")
         connection.wait_until_client_closes()
@@ -130,20 +130,20 @@ def test_plain_text_where_tls_is_expected_says_not_sent(make: Callable[[str], ht
 
 
 @both
-def test_a_tls_handshake_that_hangs_says_not_sent(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
+def test_a_tls_handshake_that_hangs_is_a_not_sent_error(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
     with ScriptedUpstream(UpstreamConnection.wait_until_client_closes) as upstream:
         error = error_of(make, request_to(upstream.url.replace("http", "https"), timeout=SHORT))
     assert type(error) is httpx.ConnectTimeout
 
 
 @both
-def test_a_tls_handshake_that_is_cut_off_says_not_sent(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
+def test_a_tls_handshake_that_is_cut_off_is_a_not_sent_error(make: Callable[[str], httpx.AsyncBaseTransport]) -> None:
     with ScriptedUpstream(UpstreamConnection.reset) as upstream:
         assert type(error_of(make, request_to(upstream.url.replace("http", "https")))) is httpx.ConnectError
 
 
 @both
-def test_a_tcp_connection_that_is_not_accepted_in_time_says_not_sent(
+def test_a_tcp_connection_that_is_not_accepted_in_time_is_a_not_sent_error(
     make: Callable[[str], httpx.AsyncBaseTransport],
 ) -> None:
     need(sys.platform == "linux", "only Linux lets a full backlog hang")
@@ -154,7 +154,7 @@ def test_a_tcp_connection_that_is_not_accepted_in_time_says_not_sent(
 
 
 @both
-def test_no_free_connection_in_time_says_not_sent(make: Callable[..., httpx.AsyncBaseTransport]) -> None:
+def test_no_free_connection_in_time_is_a_not_sent_error(make: Callable[..., httpx.AsyncBaseTransport]) -> None:
     async def main(url: str) -> None:
         async with make(url, pool=1) as transport:
             first = asyncio.create_task(send(transport, request_to(url)))
@@ -170,7 +170,7 @@ def test_no_free_connection_in_time_says_not_sent(make: Callable[..., httpx.Asyn
 
 
 @both
-def test_a_connection_lost_just_as_it_is_used_again_says_maybe_sent_and_is_not_retried(
+def test_a_connection_lost_as_it_is_reused_is_a_maybe_sent_error_and_not_retried(
     make: Callable[[str], httpx.AsyncBaseTransport],
 ) -> None:
     def script(connection: UpstreamConnection) -> None:
@@ -233,33 +233,33 @@ def test_a_connection_that_died_while_idle_is_replaced_before_anything_is_writte
 
 @every_loop
 @pytest.mark.parametrize("fault", LOST)
-def test_an_answer_that_is_cut_off_is_a_read_error(run: Run, fault: str) -> None:
+def test_a_response_that_is_cut_off_is_a_read_error(run: Run, fault: str) -> None:
     with ScriptedUpstream(LOST[fault]) as upstream:
         assert type(error_of(ours, request_to(upstream.url), run)) is httpx.ReadError
 
 
 @every_loop
 @pytest.mark.parametrize("fault", HANGING)
-def test_an_answer_that_does_not_come_is_a_read_timeout(run: Run, fault: str) -> None:
+def test_a_response_that_does_not_arrive_is_a_read_timeout(run: Run, fault: str) -> None:
     with ScriptedUpstream(HANGING[fault]) as upstream:
         assert type(error_of(ours, request_to(upstream.url, read=SHORT), run)) is httpx.ReadTimeout
 
 
 @every_loop
 @pytest.mark.parametrize("fault", NOT_HTTP)
-def test_an_answer_that_is_not_http_is_a_protocol_error(run: Run, fault: str) -> None:
+def test_a_response_that_is_not_http_is_a_protocol_error(run: Run, fault: str) -> None:
     with ScriptedUpstream(NOT_HTTP[fault]) as upstream:
         assert type(error_of(ours, request_to(upstream.url), run)) is httpx.RemoteProtocolError
 
 
 @every_loop
-def test_an_answer_that_drips_does_not_outlive_the_time_limit(run: Run) -> None:
+def test_a_response_that_drips_ends_at_the_timeout(run: Run) -> None:
     with ScriptedUpstream(FAULTS["drips"]) as upstream:
         assert type(error_of(ours, request_to(upstream.url, read=SHORT), run)) is httpx.ReadTimeout
 
 
 @every_loop
-def test_a_request_that_the_upstream_does_not_read_does_not_outlive_the_time_limit(run: Run) -> None:
+def test_a_request_that_the_upstream_does_not_read_ends_at_the_timeout(run: Run) -> None:
     def script(connection: UpstreamConnection) -> None:
         over.wait(GENEROUS)
         connection.close()
@@ -272,7 +272,7 @@ def test_a_request_that_the_upstream_does_not_read_does_not_outlive_the_time_lim
 
 
 @every_loop
-def test_an_answer_that_is_too_large_is_cut_off(run: Run) -> None:
+def test_a_response_that_is_too_large_is_cut_off(run: Run) -> None:
     with ScriptedUpstream(FAULTS["100 MB"]) as upstream:
         assert type(error_of(ours, request_to(upstream.url), run)) is ResponseTooLarge
 
@@ -288,7 +288,7 @@ def test_an_answer_that_is_too_large_is_cut_off(run: Run) -> None:
     ],
     ids=["endless", "one long header", "many headers", "interim answers"],
 )
-def test_a_head_that_is_too_large_is_cut_off(run: Run, head: bytes) -> None:
+def test_a_response_head_that_is_too_large_is_cut_off(run: Run, head: bytes) -> None:
     with ScriptedUpstream(sending_then(UpstreamConnection.wait_until_client_closes, head)) as upstream:
         assert type(error_of(ours, request_to(upstream.url), run)) is ResponseTooLarge
 
@@ -299,7 +299,7 @@ def settled(transport: Transport) -> bool:
 
 
 @every_loop
-def test_a_thousand_faults_in_a_row_leave_nothing_behind(run: Run) -> None:
+def test_a_thousand_faults_in_a_row_leak_nothing(run: Run) -> None:
     scripts = [*LOST.values(), *NOT_HTTP.values(), *HANGING.values(), UpstreamConnection.reset, answering(answer())]
     scripts.append(FAULTS["100 MB"])
 
@@ -338,7 +338,7 @@ def test_a_thousand_faults_in_a_row_leave_nothing_behind(run: Run) -> None:
             assert {"ReadError", "ReadTimeout", "RemoteProtocolError", "ConnectError", "TimeoutError"} <= seen
             for transport in transports.values():
                 assert transport.connections["waiting"] == 0
-                # A connection that is being made when its request leaves is made for the next one.
+                # The connection of a cancelled request is still opened, for the next one.
                 await until(partial(settled, transport))
             assert len(asyncio.all_tasks()) == 1
         await until(lambda: upstream.open_connections == 0)

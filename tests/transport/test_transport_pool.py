@@ -1,4 +1,4 @@
-"""The pool with thousands of connections and waiters: what one of them costs does not depend on how many there are."""
+"""The cost of a waiting request does not depend on how many there are."""
 
 import asyncio
 import gc
@@ -18,9 +18,9 @@ every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 
 async def growth(cpu_time: Callable[[int], Awaitable[float]], size: int, times: int) -> float:
-    """Return by how much the CPU time of each grows when there are so many times as many: 1 is no growth."""
+    """Return the ratio of the CPU time of each with `size * times` of them to that with `size`."""
     gc.collect()
-    gc.disable()  # what the collector takes grows with all that lives, and is not theirs
+    gc.disable()  # garbage collection takes longer the more objects there are
     try:
         few = min([await cpu_time(size) for _ in range(3)])
         many = min([await cpu_time(size * times) for _ in range(3)])
@@ -31,7 +31,7 @@ async def growth(cpu_time: Callable[[int], Awaitable[float]], size: int, times: 
 
 @every_loop
 @pytest.mark.parametrize("order", ["newest first", "oldest first"])
-def test_twenty_thousand_waiters_that_leave_cost_no_more_each_than_a_few(run: Run, order: str) -> None:
+def test_cancelling_a_waiting_request_costs_the_same_among_twenty_thousand(run: Run, order: str) -> None:
     async def main() -> None:
         async with Transport(upstream.url, max_response_bytes=1000, max_connections=1) as transport:
             holder = asyncio.create_task(transport.handle_async_request(request_to(upstream.url)))
@@ -48,7 +48,7 @@ def test_twenty_thousand_waiters_that_leave_cost_no_more_each_than_a_few(run: Ru
                 assert transport.connections["waiting"] == 0
                 return time.process_time() - started
 
-            # A queue that is searched for each makes it 10.
+            # It is 10 if the queue is searched for each.
             assert await growth(leaving, 2_000, 10) < 4
             holder.cancel()
             await asyncio.wait([holder])
@@ -59,7 +59,7 @@ def test_twenty_thousand_waiters_that_leave_cost_no_more_each_than_a_few(run: Ru
 
 
 @every_loop
-def test_waiters_among_whom_others_left_are_served_in_order(run: Run) -> None:
+def test_waiting_requests_are_served_in_order_after_others_were_cancelled(run: Run) -> None:
     async def main() -> None:
         async with Transport(upstream.url, max_response_bytes=1000, max_connections=1) as transport:
             calls = [

@@ -1,4 +1,4 @@
-"""A stall of the event loop: what came in time counts, although the loop sees it late."""
+"""After a stall of the event loop, what arrived in time still counts."""
 
 import asyncio
 import socket
@@ -20,13 +20,13 @@ every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 plain_and_tls = pytest.mark.parametrize("secure", [False, True], ids=["plain", "TLS"])
 
 LIMIT = 1.5
-"""Seconds that something may take; the loop stands still for longer."""
+"""Timeout in seconds. The stalls are longer."""
 
 
 def stand_still(until: float, *, after: Callable[[], object]) -> None:
-    """Block the event loop soon, first for what another thread does, then until a time.
+    """Block the event loop, first until another thread has done something, then until a time.
 
-    It is blocked where other people's bytes are read: uvloop then runs its timers before it reads on.
+    It blocks in a callback that reads a socket: uvloop then runs its timers before it reads others.
     """
     loop = asyncio.get_running_loop()
     ours, theirs = socket.socketpair()
@@ -45,7 +45,7 @@ def stand_still(until: float, *, after: Callable[[], object]) -> None:
 
 @every_loop
 @plain_and_tls
-def test_an_answer_that_came_while_the_loop_stood_still_is_not_late(
+def test_a_response_that_arrived_during_a_stall_is_not_late(
     run: Run, certificates: Certificates, *, secure: bool
 ) -> None:
     body = b"x" * 50_000
@@ -76,7 +76,7 @@ def test_an_answer_that_came_while_the_loop_stood_still_is_not_late(
 
 
 @every_loop
-def test_half_an_answer_that_came_while_the_loop_stood_still_is_late(run: Run) -> None:
+def test_half_a_response_that_arrived_during_a_stall_is_late(run: Run) -> None:
     def script(connection: UpstreamConnection) -> None:
         connection.read_request()
         connection.send(answer(201)[:-1])
@@ -99,7 +99,7 @@ def test_half_an_answer_that_came_while_the_loop_stood_still_is_late(run: Run) -
 
 
 @every_loop
-def test_an_answer_that_drips_does_not_use_what_a_stall_is_granted_for_ever(run: Run) -> None:
+def test_a_response_that_drips_does_not_extend_its_timeout(run: Run) -> None:
     def script(connection: UpstreamConnection) -> None:
         connection.read_request()
         connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
@@ -116,7 +116,7 @@ def test_an_answer_that_drips_does_not_use_what_a_stall_is_granted_for_ever(run:
 
 
 @every_loop
-def test_a_waiter_gets_the_connection_that_became_free_while_the_loop_stood_still(run: Run) -> None:
+def test_a_waiting_request_gets_the_connection_that_became_free_during_a_stall(run: Run) -> None:
     def script(connection: UpstreamConnection) -> None:
         connection.read_request()
         go.wait(GENEROUS)
@@ -146,7 +146,7 @@ def test_a_waiter_gets_the_connection_that_became_free_while_the_loop_stood_stil
 
 
 @every_loop
-def test_a_connection_that_was_made_while_the_loop_stood_still_is_used(run: Run, certificates: Certificates) -> None:
+def test_a_connection_that_opened_during_a_stall_is_used(run: Run, certificates: Certificates) -> None:
     def script(connection: UpstreamConnection) -> None:
         go.wait(GENEROUS)
         connection.socket = tls = certificates.server.wrap_socket(

@@ -1,4 +1,4 @@
-"""Who gets what becomes free in the pool."""
+"""Which waiting request gets a connection that becomes free."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 
 def new(url: str) -> Transport:
-    """Make one that has room for one connection."""
+    """Return a transport with at most one connection."""
     return Transport(url, max_response_bytes=1000, max_connections=1)
 
 
@@ -28,7 +28,7 @@ def targets(upstream: ScriptedUpstream) -> list[str]:
 
 
 @every_loop
-def test_a_waiter_that_wants_a_new_connection_is_not_sent_over_the_one_that_became_free(run: Run) -> None:
+def test_a_request_that_waits_for_a_new_connection_does_not_take_a_used_one(run: Run) -> None:
     go = threading.Event()
     seen: list[tuple[int, bytes]] = []
 
@@ -59,7 +59,7 @@ def test_a_waiter_that_wants_a_new_connection_is_not_sent_over_the_one_that_beca
 
 
 @every_loop
-def test_a_waiter_that_is_cancelled_together_with_the_one_before_it_is_passed_over(run: Run) -> None:
+def test_waiting_requests_that_are_cancelled_together_are_skipped(run: Run) -> None:
     def script(connection: UpstreamConnection) -> None:
         connection.read_request()
         if connection.number:
@@ -73,7 +73,7 @@ def test_a_waiter_that_is_cancelled_together_with_the_one_before_it_is_passed_ov
                 for number in range(3)
             ]
             await until(lambda: upstream.requests and transport.connections["waiting"] == 2)
-            for call in calls[:2]:  # the slot is passed on before the waiter has left
+            for call in calls[:2]:  # the connection is given on before the cancelled request has ended
                 call.cancel()
             assert (await calls[2]).status_code == 200
             assert transport.connections == {"open": 1, "idle": 1, "opening": 0, "waiting": 0}
@@ -84,11 +84,11 @@ def test_a_waiter_that_is_cancelled_together_with_the_one_before_it_is_passed_ov
 
 
 @every_loop
-@pytest.mark.parametrize("cancelled", [False, True], ids=["its time is over", "it is cancelled"])
-def test_a_connection_that_becomes_free_in_the_turn_in_which_its_waiter_leaves_is_not_lost(
+@pytest.mark.parametrize("cancelled", [False, True], ids=["timed out", "cancelled"])
+def test_a_connection_that_becomes_free_as_its_waiting_request_ends_is_not_lost(
     run: Run, monkeypatch: pytest.MonkeyPatch, *, cancelled: bool
 ) -> None:
-    look = Within._look  # noqa: SLF001  (only there can it become free between the end of the time and its effect)
+    look = Within._look  # noqa: SLF001  (only here can it become free between the timeout and its effect)
 
     async def main() -> None:
         origin = ("http", "127.0.0.1", upstream.port)
@@ -121,7 +121,7 @@ def test_a_connection_that_becomes_free_in_the_turn_in_which_its_waiter_leaves_i
 
 
 @every_loop
-def test_a_request_whose_connection_was_lost_before_it_was_used_takes_an_idle_one(run: Run) -> None:
+def test_a_request_whose_connection_was_lost_before_use_takes_an_idle_one(run: Run) -> None:
     async def main() -> None:
         origin = ("http", "127.0.0.1", upstream.port)
         dialer = Dialer(origin, max_response_bytes=1000, idle_seconds=60.0, ssl_context=None, proxy=None)
@@ -130,7 +130,7 @@ def test_a_request_whose_connection_was_lost_before_it_was_used_takes_an_idle_on
         waiter = asyncio.create_task(pool.acquire(None))
         await until(lambda: pool.counts["waiting"] == 1)
         pool.release(lost)
-        lost.abort()  # before the waiting request could use it
+        lost.abort()  # before the waiting request runs
         pool.release(idle)
         assert await asyncio.wait_for(waiter, GENEROUS) is idle
         await until(lambda: pool.counts == {"open": 1, "idle": 0, "opening": 0, "waiting": 0})
