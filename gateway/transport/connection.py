@@ -104,7 +104,7 @@ class Connection(asyncio.Protocol):
         """Return the same after the event loop has read TLS's own bytes, such as session tickets."""
         for _ in range(TURNS):
             if self.is_alive() or not self.reusable:
-                break
+                return self.reusable  # without asking again: a session ticket may have arrived since
             await asyncio.sleep(0)
         return self.is_alive()
 

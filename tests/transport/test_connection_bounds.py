@@ -14,6 +14,7 @@ from support.waiting import until
 
 from gateway.transport import Response, ResponseTooLarge, Transport
 from gateway.transport.connection import Connection
+from gateway.transport.dial import Dialer
 from gateway.transport.serialize import serialize
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
@@ -144,4 +145,21 @@ def test_a_response_without_a_complete_head_has_no_status(run: Run, parts: bytes
             assert raised.value.response is None
 
     with ScriptedUpstream(answering(parts)) as upstream:
+        run(main())
+
+
+@every_loop
+def test_a_session_ticket_that_arrives_after_a_connection_was_found_silent_does_not_matter(run: Run) -> None:
+    async def main() -> None:
+        origin = ("http", "127.0.0.1", upstream.port)
+        dialer = Dialer(origin, max_response_bytes=1000, idle_seconds=60.0, ssl_context=None, proxy=None)
+        connection = await dialer.connect(lambda _: None, None)
+        readable = [True, True, False]
+        connection.is_readable = lambda: readable.pop(0) if readable else True
+        assert await connection.is_silent()
+        assert not await connection.is_silent()
+        connection.abort()
+        await dialer.aclose()
+
+    with ScriptedUpstream(HANGING["reads and hangs"]) as upstream:
         run(main())
