@@ -153,10 +153,10 @@ def test_an_overloaded_server_gets_only_the_requests_that_it_can_answer_in_time(
 def test_a_server_that_never_responds_gets_at_most_a_hundred_requests(run: Run) -> None:
     async def main() -> None:
         async with Transport(upstream.url, max_response_bytes=1000, max_connections=4000) as transport:
-            calls = [
-                asyncio.create_task(transport.handle_async_request(request_to(upstream.url, timeout=1.0, read=None)))
-                for _ in range(ALWAYS + 50)
-            ]
+            requests = [request_to(upstream.url) for _ in range(ALWAYS + 50)]
+            for request in requests:
+                request.extensions["timeout"]["pool"] = 1.0
+            calls = [asyncio.create_task(transport.handle_async_request(request)) for request in requests]
             await until(lambda: len(upstream.requests) == ALWAYS)
             await until(lambda: sum(call.done() for call in calls) == 50)
             assert {type(call.exception()) for call in calls if call.done()} == {httpx.PoolTimeout}
