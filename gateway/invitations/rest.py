@@ -135,7 +135,7 @@ class RestClient:
         body = call.body or b""
         if body:
             headers += [(b"Content-Type", b"application/json"), (b"Content-Length", b"%d" % len(body))]
-        # Each phase has its own limit; the transport enforces the deadline over all of them.
+        # The transport enforces the deadline over all phases.
         left = call.deadline - this.started
         return Request(
             call.method,
@@ -145,7 +145,7 @@ class RestClient:
             {
                 "target": call.target.encode("ascii"),
                 "deadline": call.deadline,
-                "timeout": {"pool": left * QUEUE_SHARE, "connect": left * CONNECT_SHARE, "write": left, "read": left},
+                "timeout": {"pool": left * QUEUE_SHARE, "connect": left * CONNECT_SHARE},
             },
         )
 

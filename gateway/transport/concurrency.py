@@ -36,9 +36,9 @@ class ConcurrencyLimit:
         """Number of requests that wait to be admitted."""
         return len(self._line)
 
-    def admit(self) -> bool:
+    def admit(self, now: float) -> bool:
         """Return whether a request may be sent now. If so, it counts as in flight until `leave` is called."""
-        if self._line or not self._has_room():
+        if self._line or not self._has_room(now):
             return False
         self._in_flight += 1
         return True
@@ -58,18 +58,18 @@ class ConcurrencyLimit:
             if admitted.done() and not admitted.cancelled() and admitted.exception() is None:
                 if isinstance(error, TimeoutError):
                     return
-                self.leave(answered=False)  # cancelled just after it was admitted
+                self.leave(asyncio.get_running_loop().time(), answered=False)  # cancelled just after it was admitted
             del admitted  # it may hold the error, whose traceback holds it: a reference cycle
             if isinstance(error, TimeoutError):
                 raise httpx.PoolTimeout("The request was not sent in time: too many are in flight.") from None
             raise
 
-    def leave(self, *, answered: bool) -> None:
+    def leave(self, now: float, *, answered: bool) -> None:
         """End a request that was admitted, and admit those that may now be sent."""
         self._in_flight -= 1
         if answered:
-            self._answers.append(asyncio.get_running_loop().time())
-        while self._line and self._has_room():
+            self._answers.append(now)
+        while self._line and self._has_room(now):
             admitted, _ = self._line.popitem(last=False)
             if not admitted.done():
                 self._in_flight += 1
@@ -82,12 +82,10 @@ class ConcurrencyLimit:
             if not admitted.done():
                 admitted.set_exception(httpx.ConnectError("The transport was closed before the request was sent."))
 
-    def _has_room(self) -> bool:
+    def _has_room(self, now: float) -> bool:
         if self._in_flight >= self._max_in_flight:
             return False
         if self._in_flight < ALWAYS:
             return True
         needed = self._in_flight // GROWTH + 1
-        if len(self._answers) < needed:
-            return False
-        return self._answers[-needed] > asyncio.get_running_loop().time() - self._window
+        return len(self._answers) >= needed and self._answers[-needed] > now - self._window

@@ -96,7 +96,7 @@ class Pool:
         try:
             return await connection.is_silent()
         except BaseException:  # cancelled meanwhile
-            self.release(connection)
+            self.release(connection, asyncio.get_running_loop().time())
             raise
 
     async def _wait(self, waiter: _Waiter, *, new: bool, first: bool = False) -> Connection:
@@ -123,18 +123,19 @@ class Pool:
                     return given.result()
                 raise _timeout(dialing=waiter.dialing) from None
             if served:  # just before the request was cancelled
-                self.release(given.result())
+                self.release(given.result(), asyncio.get_running_loop().time())
             del waiter, given  # they hold the error, whose traceback holds them: a reference cycle
             raise
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: Connection, now: float) -> None:
         """Take back a connection: serve the longest waiter with it, keep it, or close it."""
-        now = asyncio.get_running_loop().time()
         if not connection.reusable or self._closed or now >= connection.expires:
             connection.abort()
-        elif (waiter := self._first(self._line)) is not None:
+        elif self._line and (waiter := self._first(self._line)) is not None:
             self._serve(waiter, connection)
-        elif self._is_full() and self._first(self._to_dial) is not None:  # it needs a new one, in place of this one
+        elif (
+            self._to_dial and self._is_full() and self._first(self._to_dial) is not None
+        ):  # it needs a new one, in place of this one
             connection.abort()
         else:
             connection.idle_until = min(now + connection.idle_seconds, connection.expires)
@@ -209,7 +210,7 @@ class Pool:
             elif (other := self._first(self._to_dial)) is not None:
                 self._serve(other, connection)
             else:
-                self.release(connection)
+                self.release(connection, asyncio.get_running_loop().time())
         self._dial_more()
 
     def _serve(self, waiter: _Waiter, connection: Connection) -> None:

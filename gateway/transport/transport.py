@@ -73,6 +73,8 @@ class Transport(httpx.AsyncBaseTransport):
         proxy: str | None = None,
     ) -> None:
         self._origin = _origin(httpx.URL(url))
+        self._checked: httpx.URL | None = None
+        """The URL that was checked last: reading its parts takes as long as serializing a request."""
         self._is_refused = proxy is not None and self._origin[0] != "https"
         self._dialer = Dialer(
             self._origin,
@@ -92,28 +94,36 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request once and return its response. The module's docstring lists what it raises."""
-        if _origin(request.url) != self._origin:
-            raise httpx.UnsupportedProtocol("The request is for another origin.")
-        if self._is_refused:
-            raise httpx.UnsupportedProtocol("A proxy is used for https only: it could read everything else.")
+        if request.url is not self._checked:
+            self._check(request.url)
         data = serialize(request)
-        new = request.extensions.get("new_connection", False)
-        if not self._limit.admit():
-            await self._limit.wait(_until(request, "pool"))
+        loop = asyncio.get_running_loop()
+        if not self._limit.admit(loop.time()):
+            await self._limit.wait(_until(request, "pool", loop.time()))
         answered = False
         try:
-            connection = await self._pool.acquire(_until(request, "connect"), new=new)
+            new = request.extensions.get("new_connection", False)
+            connection = await self._pool.acquire(_until(request, "connect", loop.time()), new=new)
             try:
-                until = _until(request, "read")
-                if until is not None and until <= asyncio.get_running_loop().time():
+                now = loop.time()
+                until = _until(request, "read", now)
+                if until is not None and until <= now:
                     raise httpx.PoolTimeout("The deadline passed before the request was written.")
                 response = await connection.exchange(data, until, expects_body=request.method != "HEAD")
                 answered = True
                 return response
             finally:
-                self._pool.release(connection)
+                self._pool.release(connection, loop.time())
         finally:
-            self._limit.leave(answered=answered)
+            self._limit.leave(loop.time(), answered=answered)
+
+    def _check(self, url: httpx.URL) -> None:
+        """Raise `httpx.UnsupportedProtocol` unless requests to the URL may be sent, and remember it."""
+        if _origin(url) != self._origin:
+            raise httpx.UnsupportedProtocol("The request is for another origin.")
+        if self._is_refused:
+            raise httpx.UnsupportedProtocol("A proxy is used for https only: it could read everything else.")
+        self._checked = url
 
     async def aclose(self) -> None:
         """Close every connection.
@@ -125,13 +135,13 @@ class Transport(httpx.AsyncBaseTransport):
         await self._dialer.aclose()
 
 
-def _until(request: httpx.Request, phase: str) -> float | None:
+def _until(request: httpx.Request, phase: str, now: float) -> float | None:
     """Return the event loop time by which a phase that starts now must end."""
     limit: float | None = request.extensions.get("timeout", {}).get(phase)
     deadline: float | None = request.extensions.get("deadline")
     if limit is None:
         return deadline
-    until = asyncio.get_running_loop().time() + limit
+    until = now + limit
     return until if deadline is None else min(until, deadline)
 
 

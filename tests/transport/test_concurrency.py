@@ -17,6 +17,10 @@ from gateway.transport.patience import TURNS
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
 
 
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
 def limit_of(max_in_flight: int = 1000, *, max_latency: float = 600.0) -> ConcurrencyLimit:
     return ConcurrencyLimit(max_in_flight=max_in_flight, max_latency=max_latency)
 
@@ -24,7 +28,7 @@ def limit_of(max_in_flight: int = 1000, *, max_latency: float = 600.0) -> Concur
 def fill(limit: ConcurrencyLimit) -> int:
     """Admit requests until one would have to wait, and return their number."""
     count = 0
-    while limit.admit():
+    while limit.admit(now()):
         count += 1
     return count
 
@@ -33,13 +37,13 @@ def free(limit: ConcurrencyLimit) -> int:
     """Return the number of requests that the limit would admit now."""
     count = fill(limit)
     for _ in range(count):
-        limit.leave(answered=False)
+        limit.leave(now(), answered=False)
     return count
 
 
 def answer(limit: ConcurrencyLimit, count: int) -> None:
     for _ in range(count):
-        limit.leave(answered=True)
+        limit.leave(now(), answered=True)
 
 
 @pytest.mark.parametrize(("max_in_flight", "admitted"), [(1, 1), (99, 99), (100, 100), (101, 100), (4000, 100)])
@@ -49,7 +53,7 @@ def test_a_hundred_requests_are_admitted_before_any_is_answered_unless_the_maxim
     async def main() -> None:
         limit = limit_of(max_in_flight)
         assert fill(limit) == admitted
-        limit.leave(answered=False)
+        limit.leave(now(), answered=False)
         assert fill(limit) == 1
 
     asyncio.run(main())
@@ -72,7 +76,7 @@ def test_failed_requests_do_not_count_as_answers() -> None:
         limit = limit_of()
         for _ in range(5):
             for _ in range(fill(limit)):
-                limit.leave(answered=False)
+                limit.leave(now(), answered=False)
         assert fill(limit) == ALWAYS
 
     asyncio.run(main())
@@ -111,11 +115,11 @@ def test_waiting_requests_are_admitted_in_order_as_others_end(run: Run) -> None:
 
         tasks = [asyncio.create_task(wait(number)) for number in range(10)]
         await until(lambda: limit.waiting == 10)
-        assert not limit.admit()
+        assert not limit.admit(now())
         tasks[0].cancel()
         tasks[4].cancel()
         for _ in range(3):
-            limit.leave(answered=False)
+            limit.leave(now(), answered=False)
         await until(lambda: len(order) == 3)
         assert limit.waiting == 5
         answer(limit, 60)
@@ -135,13 +139,13 @@ def test_a_request_does_not_overtake_those_that_wait(run: Run) -> None:
         waiting = asyncio.create_task(limit.wait(None))
         await until(lambda: limit.waiting == 1)
         waiting.cancel()
-        assert not limit.admit()
+        assert not limit.admit(now())
         last = asyncio.create_task(limit.wait(None))
-        limit.leave(answered=False)
-        assert limit.admit()
+        limit.leave(now(), answered=False)
+        assert limit.admit(now())
         await asyncio.wait([waiting])
         assert limit.waiting == 1
-        limit.leave(answered=False)
+        limit.leave(now(), answered=False)
         await asyncio.wait_for(last, GENEROUS)
         assert fill(limit) == 0
 
@@ -155,13 +159,13 @@ def test_a_request_that_is_cancelled_as_it_is_admitted_hands_its_slot_to_the_nex
         fill(limit)
         leaving, next_one = (asyncio.create_task(limit.wait(None)) for _ in range(2))
         await until(lambda: limit.waiting == 2)
-        limit.leave(answered=False)
+        limit.leave(now(), answered=False)
         leaving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await leaving
         await asyncio.wait_for(next_one, GENEROUS)
         assert (limit.waiting, free(limit)) == (0, 0)
-        limit.leave(answered=False)
+        limit.leave(now(), answered=False)
         assert free(limit) == 1
 
     run(main())
@@ -178,7 +182,7 @@ def test_a_slot_that_becomes_free_during_a_timeout_is_not_lost(run: Run) -> None
             if turns:
                 loop.call_soon(partial(leave_in, turns - 1, cancelled=cancelled))
             else:
-                limit.leave(answered=False)
+                limit.leave(now(), answered=False)
                 if cancelled:
                     waiting.cancel()
 
@@ -269,7 +273,7 @@ def test_requests_in_any_order_are_admitted_or_time_out_and_leak_no_slot(
 
         async def send(*, patient: bool) -> None:
             try:
-                if not limit.admit():
+                if not limit.admit(now()):
                     await limit.wait(None if patient else loop.time() + chance.choice([0.0, 0.002, 0.02, GENEROUS]))
             except httpx.PoolTimeout:
                 ends.append("timed out")
@@ -282,7 +286,7 @@ def test_requests_in_any_order_are_admitted_or_time_out_and_leak_no_slot(
                 ends.append("sent")
             finally:
                 model.left(answered=answered)
-                limit.leave(answered=answered)
+                limit.leave(now(), answered=answered)
                 if not patient and chance.random() < 0.5:  # in the iteration in which another was admitted
                     chance.choice(hasty).cancel()
 

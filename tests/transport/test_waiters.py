@@ -99,7 +99,7 @@ def test_a_connection_that_becomes_free_as_its_waiting_request_ends_is_not_lost(
         def look_last(within: Within, turns: int) -> None:
             look(within, turns)
             if not turns:
-                pool.release(held)
+                pool.release(held, asyncio.get_running_loop().time())
                 if cancelled:
                     waiter.cancel()
 
@@ -110,7 +110,7 @@ def test_a_connection_that_becomes_free_as_its_waiting_request_ends_is_not_lost(
                 await waiter
         else:
             assert await waiter is held
-            pool.release(held)
+            pool.release(held, asyncio.get_running_loop().time())
         assert pool.counts == {"open": 1, "idle": 1, "opening": 0, "waiting": 0}
         assert await pool.acquire(None) is held
         await pool.aclose()
@@ -129,9 +129,9 @@ def test_a_request_whose_connection_was_lost_before_use_takes_an_idle_one(run: R
         lost, idle = await pool.acquire(None), await pool.acquire(None)
         waiter = asyncio.create_task(pool.acquire(None))
         await until(lambda: pool.counts["waiting"] == 1)
-        pool.release(lost)
+        pool.release(lost, asyncio.get_running_loop().time())
         lost.abort()  # before the waiting request runs
-        pool.release(idle)
+        pool.release(idle, asyncio.get_running_loop().time())
         assert await asyncio.wait_for(waiter, GENEROUS) is idle
         await until(lambda: pool.counts == {"open": 1, "idle": 0, "opening": 0, "waiting": 0})
         await pool.aclose()
