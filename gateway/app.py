@@ -36,14 +36,7 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
     this machine to call it.
     """
     url = settings.upstream_url
-    transport = Transport(
-        url,
-        max_response_bytes=MAX_RESPONSE,
-        max_connections=upstream_connections(settings.max_operations),
-        max_latency=settings.upstream_timeout * LATENCY_SHARE,
-        ssl_context=tls_context() if url.startswith("https:") else None,
-        proxy=settings.upstream_proxy.get_secret_value() or None,
-    )
+    transport = _transport(settings)
     client = InvitationsClient(transport, url=url, timeout=settings.upstream_timeout, update_path=settings.update_path)
     sandbox_headers = {b"authorization": b"Bearer " + sandbox.SANDBOX_TOKEN.encode()}
 
@@ -80,6 +73,18 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
         await (endpoint if graphql else others)(scope, receive, send)
 
     return RequestLog(_with_cors(app, settings, local=store is not None), AccessLog())
+
+
+def _transport(settings: Settings) -> Transport:
+    url = settings.upstream_url
+    return Transport(
+        url,
+        max_response_bytes=MAX_RESPONSE,
+        max_connections=upstream_connections(settings.max_operations),
+        max_latency=settings.upstream_timeout * LATENCY_SHARE,
+        ssl_context=tls_context() if url.startswith("https:") else None,
+        proxy=settings.upstream_proxy.get_secret_value() or None,
+    )
 
 
 def serve() -> ASGIApp:
