@@ -242,9 +242,7 @@ class Pool:
 
 
 def _timeout(*, dialing: bool) -> httpx.TimeoutException:
-    if dialing:
-        return httpx.ConnectTimeout("The connection was not made in time.")
-    return httpx.PoolTimeout("No connection was free in time.")
+    return (httpx.ConnectTimeout if dialing else httpx.PoolTimeout)("No connection was ready in time.")
 
 
 def _closed() -> httpx.ConnectError:
