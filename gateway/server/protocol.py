@@ -7,16 +7,15 @@ that request is answered. So at most one read of bytes waits per client, and non
 
 import asyncio
 from http import HTTPStatus
-from typing import cast
 
 import httptools
 
 from gateway.http.request import HANG_UP
+from gateway.server.cycle import Cycle
 from gateway.server.deadlines import DeadlineProtocol
 from gateway.server.head import BadHead, check_head
 from gateway.server.pieces import Pieces
 from gateway.server.uvicorn_internals import FlowControl
-from gateway.server.writer import Writer
 
 MAX_HEAD = 65_536
 """Maximum bytes of a request's line and headers, and of its trailers; other servers allow 8 to 64 KiB."""
@@ -44,6 +43,7 @@ class _Flow(FlowControl):
 class HttpProtocol(DeadlineProtocol):
     """Serves one client connection."""
 
+    cycle_class = Cycle
     flow: _Flow
     _unfinished = 0
     """Bytes parsed since the request began, or since the last part of its body."""
@@ -58,12 +58,10 @@ class HttpProtocol(DeadlineProtocol):
     # Called by asyncio.
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Set up the connection's writer, flow control and unparsed bytes."""
+        """Set up the connection's flow control and unparsed bytes."""
         super().connection_made(transport)
         self.flow = _Flow(transport)
-        self._writer = Writer(transport)
         self._pieces = Pieces()
-        self.transport = cast("asyncio.Transport", self._writer)
 
     def data_received(self, data: bytes) -> None:
         """Parse the data, up to the end of a request."""
@@ -128,7 +126,6 @@ class HttpProtocol(DeadlineProtocol):
 
     def on_response_complete(self) -> None:
         """Continue with the unparsed bytes, in a later iteration so that other connections get their turn."""
-        self._writer.flush()
         super().on_response_complete()
         if self.transport.is_closing():
             self.close()

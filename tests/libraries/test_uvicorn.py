@@ -12,6 +12,7 @@ import uvicorn
 from uvicorn.supervisors import multiprocess
 
 from gateway.server import uvicorn_internals as internals
+from gateway.server.cycle import Cycle
 from gateway.server.deadlines import DeadlineProtocol
 from gateway.server.protocol import HttpProtocol, _Flow
 from gateway.server.shutdown import Server
@@ -21,12 +22,18 @@ EXTENDED = {
     DeadlineProtocol: "connection_made connection_lost pause_writing resume_writing timeout_keep_alive_handler",
     HttpProtocol: "connection_made data_received eof_received connection_lost on_message_begin on_headers_complete "
     "on_body on_message_complete on_response_complete",
+    internals.HttpToolsProtocol: "_start_asgi_task",
+    Cycle: "send",
     _Flow: "resume_reading",
     Server: "shutdown",
     Workers: "terminate_all join_all handle_int",
 }
 """Methods called by uvicorn that the server replaces or extends."""
-CYCLE = ("keep_alive", "scope", "message_event", "response_complete", "disconnected")
+CYCLE = (
+    *("keep_alive", "scope", "message_event", "response_started", "response_complete", "disconnected"),
+    *("waiting_for_100_continue", "default_headers", "flow", "transport", "on_response"),
+)
+"""Attributes of a request and its response that the server reads and sets."""
 
 
 class FakeTransport(asyncio.Transport):
