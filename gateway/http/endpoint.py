@@ -12,10 +12,13 @@ from gateway.errors import ErrorCode, Outcome, without_frames
 from gateway.http.accept import GRAPHQL_RESPONSE, JSON, names_html, negotiate
 from gateway.http.request import (
     HANG_UP,
+    MAX_BODIES,
+    Bodies,
     Disconnected,
     GraphQLRequest,
     Headers,
     Refusal,
+    overloaded,
     read_body,
     read_headers,
     read_parameters,
@@ -54,13 +57,15 @@ class GraphQLEndpoint:
         """Serve the operations of an engine.
 
         `context` creates the resolvers' context from a request's headers; `playground` returns the playground's page.
-        While `max_operations` are running or waiting for the REST API, new ones are refused.
+        While `max_operations` are running or waiting for the REST API, or their bodies fill `MAX_BODIES`, new ones are
+        refused.
         """
         self._engine = engine
         self._context = context
         self._playground = playground
         self._max_operations = max_operations
         self._running = 0
+        self._bodies = Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, unless its client has disconnected."""
@@ -99,19 +104,20 @@ class GraphQLEndpoint:
     async def _respond(self, scope: Scope, headers: Headers, receive: Receive) -> Result:
         method = scope["method"]
         if method == "POST":
-            request = await read_body(headers, receive)
+            request, size = await read_body(headers, receive, self._bodies)
         elif method == "GET":
-            request = read_url(scope)
+            request, size = read_url(scope), 0  # the limit on a request's head bounds it
         else:
             raise Refusal(405, "The method must be GET or POST.", ((b"allow", b"GET, POST"),))
-        if self._running >= self._max_operations:
-            message = "The gateway is overloaded. Try again later."
-            raise Refusal(503, message, ((b"retry-after", b"1"),), ErrorCode.OVERLOADED)
+        if self._running >= self._max_operations or self._bodies.total + size > MAX_BODIES:
+            raise overloaded()
         self._running += 1
+        self._bodies.total += size
         try:
             return await self._run(request, headers, scope, receive)
         finally:
             self._running -= 1
+            self._bodies.total -= size
 
     async def _run(self, request: GraphQLRequest, headers: Headers, scope: Scope, receive: Receive) -> Result:
         operation = self._engine.prepare(request.query or "", request.operation_name)

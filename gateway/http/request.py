@@ -12,6 +12,8 @@ from gateway.errors import ErrorCode, Outcome
 
 MAX_BODY = 1_000_000
 """Maximum bytes of a request's body: a document and its variables, with room to spare."""
+MAX_BODIES = 200_000_000
+"""Maximum bytes of all bodies being received or run: thousands of usual ones, but not thousands of the largest."""
 MAX_MEDIA_TYPES = 1000
 """Maximum bytes of an `Accept` or `Content-Type` header: parsed ones are cached."""
 MAX_LENGTH_DIGITS = 19
@@ -77,6 +79,13 @@ class GraphQLRequest(msgspec.Struct, rename={"operation_name": "operationName"})
     extensions: dict[str, Any] | None = None
 
 
+class Bodies:
+    """Counts the bytes of all bodies that are being received or whose operations are running."""
+
+    def __init__(self) -> None:
+        self.total = 0
+
+
 _body_decoder = msgspec.json.Decoder(GraphQLRequest)
 _map_decoder: msgspec.json.Decoder[dict[str, Any] | None] = msgspec.json.Decoder(dict[str, Any] | None)
 
@@ -117,15 +126,20 @@ def _merged(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 _SINGLE = frozenset({b"authorization", b"content-encoding", b"content-type"})
 
 
-async def read_body(headers: Headers, receive: Receive) -> GraphQLRequest:
-    """Return the request in a POST. Raises Refusal if invalid, DocumentError (see `_checked`) and Disconnected."""
+async def read_body(headers: Headers, receive: Receive, bodies: Bodies) -> tuple[GraphQLRequest, int]:
+    """Return the request in a POST, and the size of its body in bytes.
+
+    Raises Refusal if it is invalid or too many bodies are being received, DocumentError (see `_checked`) and
+    Disconnected.
+    """
     if not _is_json(headers.content_type):
         raise Refusal(415, "The Content-Type must be application/json, encoded as UTF-8.")
     if headers.content_encoding != b"identity":
         raise Refusal(415, "Compressed bodies are not supported. Send the body without Content-Encoding.")
     if headers.content_length > MAX_BODY:
         raise _too_large()
-    return _checked(_decode(await _receive_all(receive)))
+    body = await _receive_all(receive, bodies)
+    return _checked(_decode(body)), len(body)
 
 
 def read_url(scope: Scope) -> GraphQLRequest:
@@ -160,22 +174,36 @@ def _is_json(content_type: str) -> bool:
     return media_type == "application/json" and all(charset in ("utf-8", "utf8") for charset in charsets)
 
 
-async def _receive_all(receive: Receive) -> bytes:
+async def _receive_all(receive: Receive, bodies: Bodies) -> bytes:
     message = await receive()
     body: bytes = message.get("body", b"")
     if message.get("more_body"):
-        chunks = bytearray(body)
-        while message.get("more_body"):
-            message = await receive()
-            chunks += message.get("body", b"")
-            if len(chunks) > MAX_BODY:
-                raise _too_large()
+        chunks = bytearray()
+        try:
+            while True:
+                chunks += body
+                bodies.total += len(body)
+                if len(chunks) > MAX_BODY:
+                    raise _too_large()
+                if bodies.total > MAX_BODIES:
+                    raise overloaded()
+                if not message.get("more_body"):
+                    break
+                message = await receive()
+                body = message.get("body", b"")
+        finally:
+            bodies.total -= len(chunks)
         body = bytes(chunks)
     if message["type"] == "http.disconnect":
         raise Disconnected
     if len(body) > MAX_BODY:
         raise _too_large()
     return body
+
+
+def overloaded() -> Refusal:
+    """Return the refusal of a request for which the gateway has no capacity."""
+    return Refusal(503, "The gateway is overloaded. Try again later.", ((b"retry-after", b"1"),), ErrorCode.OVERLOADED)
 
 
 def _too_large() -> Refusal:

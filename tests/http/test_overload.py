@@ -1,11 +1,18 @@
 """More concurrent operations than the gateway allows."""
 
+import asyncio
 import threading
+from collections.abc import AsyncIterator
 
 import httpx
+import pytest
+import strawberry
 from support.gateway import TOKEN, gateway_process
 from support.invitations_upstream import InvitationsUpstream, Request, json_answer
-from support.waiting import LIMIT
+from support.waiting import LIMIT, until
+
+from gateway.engine import Engine
+from gateway.http import endpoint, request
 
 READ = {"query": 'query { invitation(id: "1") { id } }'}
 CREATE = {"query": 'mutation { createInvitation(input: {inviter: "a", invitee: "b", message: {}}) { id } }'}
@@ -58,3 +65,47 @@ def test_above_the_limit_no_operation_starts_and_running_ones_complete() -> None
     assert [answer.json() for answer in answers] == [{"data": {"invitation": {"id": "1"}}}] * 2
     assert len(upstream.calls) == 2
     assert afterwards.json() == {"data": {"__typename": "Query"}}
+
+
+def test_bodies_that_together_are_too_large_are_refused_until_others_are_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b'{"query": "{ slow }"}'
+    for module in (endpoint, request):
+        monkeypatch.setattr(module, "MAX_BODIES", 3 * len(body))
+    started: list[str] = []
+
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        async def slow(self) -> str:
+            started.append("slow")
+            await go_on.wait()
+            return "done"
+
+    async def in_parts(content: bytes) -> AsyncIterator[bytes]:
+        for at in range(0, len(content), 10):
+            yield content[at : at + 10]
+            received.set()
+            await last_part.wait()
+
+    async def main() -> None:
+        app = httpx.ASGITransport(endpoint.GraphQLEndpoint(Engine(strawberry.Schema(Query)), context=lambda _: None))
+        json = {"Content-Type": "application/json"}
+        async with httpx.AsyncClient(transport=app, base_url="http://gateway", headers=json, timeout=LIMIT) as client:
+
+            def ask(content: bytes | AsyncIterator[bytes] = body) -> asyncio.Task[httpx.Response]:
+                return asyncio.create_task(client.post("/graphql", content=content))
+
+            running = [ask(), ask(), ask(in_parts(body))]
+            await received.wait()
+            await until(lambda: len(started) == 2)
+            assert [(await ask()).status_code for _ in range(2)] == [503, 503]
+            last_part.set()
+            await until(lambda: len(started) == 3)
+            go_on.set()
+            assert [(await answer).json() for answer in running] == [{"data": {"slow": "done"}}] * 3
+            assert (await ask(in_parts(body + b" " * 3 * len(body)))).status_code == 503
+            running = [ask() for _ in range(3)]
+            assert [(await answer).status_code for answer in running] == [200, 200, 200]
+
+    go_on, received, last_part = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    asyncio.run(main())
