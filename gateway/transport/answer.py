@@ -1,4 +1,4 @@
-"""The error for a response that is too large."""
+"""The limits on the size of responses, and the error for one that is too large."""
 
 import httpx
 
@@ -12,3 +12,14 @@ class ResponseTooLarge(httpx.RemoteProtocolError):
     def __init__(self, message: str, response: httpx.Response | None) -> None:
         super().__init__(message)
         self.response = response
+
+
+class Received:
+    """Counts the bytes of a transport's incomplete responses."""
+
+    MAX_TOTAL = 500_000_000
+    """Maximum bytes of all of them together: thousands of usual ones, but not thousands of the largest."""
+
+    def __init__(self, *, max_response_bytes: int) -> None:
+        self.max_response_bytes = max_response_bytes
+        self.total = 0

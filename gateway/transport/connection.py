@@ -13,7 +13,7 @@ from typing import cast
 import httptools
 import httpx
 
-from gateway.transport.answer import ResponseTooLarge
+from gateway.transport.answer import Received, ResponseTooLarge
 from gateway.transport.httpx_internals import Response
 from gateway.transport.keep_alive import idle_seconds
 from gateway.transport.patience import MAX_LATE_TURNS, TURNS
@@ -22,7 +22,6 @@ from gateway.transport.tls import Sessions
 
 MAX_SMALL_REQUEST = 16_384
 """Maximum bytes of a request that a server reads together with its head, even if it rejects that head."""
-
 MAX_HEAD_BYTES = 65_536
 """Maximum bytes of a response's status line and headers; servers and proxies usually allow 8 to 64 KiB."""
 
@@ -38,7 +37,7 @@ class Connection(asyncio.Protocol):
         self,
         *,
         sessions: Sessions | None,
-        max_response_bytes: int,
+        all_received: Received,
         idle_seconds: float,
         on_lost: Callable[["Connection"], None],
     ) -> None:
@@ -51,7 +50,7 @@ class Connection(asyncio.Protocol):
         self._tls = sessions is not None
         self._sessions = sessions
         """Stores the TLS session once, after the first response."""
-        self._max_response_bytes = max_response_bytes
+        self._all_received = all_received
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
@@ -83,8 +82,6 @@ class Connection(asyncio.Protocol):
         self._expects_body = expects_body
         self._is_small = len(request) <= MAX_SMALL_REQUEST
         self._head_complete = False
-        self._received = 0
-        self._body = []
         if until is not None:
             self._timer = self._loop.call_at(until, self._time_is_up, MAX_LATE_TURNS)
         self._transport.write(request)
@@ -96,9 +93,7 @@ class Connection(asyncio.Protocol):
         Anything readable on an idle connection, its end or unrequested bytes, makes it unusable, and the event loop may
         not have noticed yet.
         """
-        if not self.reusable or self._transport.is_closing():
-            return False
-        return not self.is_readable()
+        return self.reusable and not self._transport.is_closing() and not self.is_readable()
 
     async def is_silent(self) -> bool:
         """Return the same after the event loop has read TLS's own bytes, such as session tickets."""
@@ -128,9 +123,13 @@ class Connection(asyncio.Protocol):
         if self._answer is None:
             self.abort()
             return
+        received = self._all_received
         self._received += len(data)
-        if self._received > self._max_response_bytes:
-            self._fail_as_too_large(f"The response is larger than {self._max_response_bytes} bytes.")
+        received.total += len(data)
+        if self._received > received.max_response_bytes or received.total > received.MAX_TOTAL:
+            self._fail_as_too_large(
+                f"The response, or all together, are larger than {received.max_response_bytes} bytes."
+            )
             return
         try:
             self._parser.feed_data(data)
@@ -241,6 +240,8 @@ class Connection(asyncio.Protocol):
         answer, self._answer = self._answer, None
         if self._timer is not None:
             self._timer.cancel()
+        self._all_received.total -= self._received
+        self._received, self._body = 0, []
         if answer is None or answer.done():
             return
         if isinstance(result, httpx.Response):

@@ -14,6 +14,7 @@ import httpx
 from aiohappyeyeballs import start_connection
 
 from gateway.transport.addresses import Addresses
+from gateway.transport.answer import Received
 from gateway.transport.connection import Connection
 from gateway.transport.patience import Within
 from gateway.transport.reasons import DialError, FailureLog
@@ -41,7 +42,7 @@ class Dialer:
         proxy: Proxy | None,
     ) -> None:
         self._origin = origin
-        self._max_response_bytes = max_response_bytes
+        self._received = Received(max_response_bytes=max_response_bytes)
         self._idle_seconds = idle_seconds
         self._ssl_context = ssl_context
         self._sessions: Sessions | None = None
@@ -90,7 +91,7 @@ class Dialer:
         def new() -> Connection:
             return Connection(
                 sessions=self._sessions,
-                max_response_bytes=self._max_response_bytes,
+                all_received=self._received,
                 idle_seconds=self._idle_seconds,
                 on_lost=on_lost,
             )

@@ -3,16 +3,18 @@
 import asyncio
 import gc
 import gzip
+import threading
 import weakref
 
 import httpx
 import pytest
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
-from support.transports import LOOPS, Run, request_to
+from support.transports import GENEROUS, LOOPS, Run, request_to
 from support.upstream_faults import HANGING
 from support.waiting import until
 
 from gateway.transport import Response, ResponseTooLarge, Transport
+from gateway.transport.answer import Received
 from gateway.transport.connection import Connection
 from gateway.transport.dial import Dialer
 from gateway.transport.serialize import serialize
@@ -61,6 +63,58 @@ def test_the_size_limit_applies_to_each_response_and_includes_the_limit_itself(r
     with ScriptedUpstream(answering(data)) as upstream:
         run(main())
     assert upstream.accepted == 2
+
+
+@every_loop
+@pytest.mark.parametrize("end", ["answered", "cancelled", "timed out", "lost"])
+def test_the_responses_being_received_are_limited_together(  # noqa: C901  (each end differs a little)
+    run: Run, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    data = answer(200, b"x" * 1000)
+    monkeypatch.setattr(Received, "MAX_TOTAL", 2 * len(data))
+    halves: list[UpstreamConnection] = []
+    go_on = threading.Event()
+
+    def script(connection: UpstreamConnection) -> None:
+        while (sent := connection.read_request()) is not None:
+            connection.send(data[:-1])
+            if b"/slow" in sent:
+                halves.append(connection)
+                assert go_on.wait(GENEROUS)
+                if end == "lost":
+                    return
+            connection.send(data[-1:])
+
+    async def main() -> None:
+        async with Transport(upstream.url, max_response_bytes=len(data)) as transport:
+
+            async def send(target: str, read: float = GENEROUS) -> bytes:
+                request = request_to(upstream.url, target=target, read=read)
+                return (await transport.handle_async_request(request)).content
+
+            async def send_until_refused() -> None:
+                while True:
+                    await send("/quick")
+
+            slow = [asyncio.create_task(send("/slow", 3.0 if end == "timed out" else GENEROUS)) for _ in range(2)]
+            await until(lambda: len(halves) == 2)
+            with pytest.raises(ResponseTooLarge):
+                await send_until_refused()  # when both have been read
+            if end == "cancelled":
+                slow[0].cancel()
+                slow[1].cancel()
+            if end != "timed out":
+                go_on.set()
+            ended = await asyncio.gather(*slow, return_exceptions=True)
+            assert isinstance(ended[0], bytes) is isinstance(ended[1], bytes) is (end == "answered")
+            # None of their bytes counts any longer.
+            assert {*await asyncio.gather(send("/quick"), send("/quick"))} == {b"x" * 1000}
+
+    with ScriptedUpstream(script) as upstream:
+        try:
+            run(main())
+        finally:
+            go_on.set()
 
 
 @every_loop
