@@ -44,15 +44,22 @@ class BoundedConnections:
         self._maximum = maximum
         self._lingering: set[asyncio.Protocol] = set()
         self._refused = 0
+        self._new = 0
+        """Accepted connections that uvicorn does not count yet: several may be accepted at once."""
 
     def __call__(self, *, server_state: ServerState, **options: Any) -> asyncio.Protocol:
         """Return the protocol for an accepted connection."""
-        if len(server_state.connections) < self._maximum:
+        if len(server_state.connections) + self._new < self._maximum:
+            self._new += 1
+            asyncio.get_running_loop().call_soon(self._count)
             return HttpProtocol(server_state=server_state, **options)
         if not self._refused:
             asyncio.get_running_loop().call_later(REPORT_AFTER, self._report)
         self._refused += 1
         return _Refusal(self._lingering)
+
+    def _count(self) -> None:
+        self._new -= 1
 
     def _report(self) -> None:
         _logger.warning(

@@ -5,9 +5,9 @@ import sys
 
 REFUSALS = 128
 """Maximum number of rejected client connections that are kept until the client has read the response."""
-_OTHERS = REFUSALS + 2 * 64 + 64
+_OTHERS = REFUSALS + 2 * 64 + 96
 """Descriptors neither for clients nor for the pool: each of 64 connections being opened may try two more addresses;
-64 are for everything else."""
+96 are for everything else, listening included."""
 _ENOUGH = 65_536
 _LEAST = 512
 
