@@ -25,9 +25,10 @@ MAX_HEADERS = 200
 MAX_PIECES = 64
 """Maximum number of pieces parsed before other connections get their turn."""
 
-_TOO_LARGE = BadHead(400, f"The request line and headers must be at most {MAX_HEAD} bytes.")
-_TOO_MANY = BadHead(431, f"A request must have at most {MAX_HEADERS} headers.")
-_NO_HTTP = BadHead(400, "Invalid HTTP request received.")
+# Each is raised as a new exception: the traceback of a shared one would grow, and keep the connections in it.
+_TOO_LARGE = 400, f"The request line and headers must be at most {MAX_HEAD} bytes."
+_TOO_MANY = 431, f"A request must have at most {MAX_HEADERS} headers."
+_NO_HTTP = 400, "Invalid HTTP request received."
 
 
 class _Flow(FlowControl):
@@ -90,7 +91,7 @@ class HttpProtocol(DeadlineProtocol):
     def on_message_begin(self) -> None:
         """Start a request."""
         if not self._whole or self._is_answering():
-            raise _NO_HTTP  # httptools found two requests in a piece: answer the first
+            raise BadHead(*_NO_HTTP)  # httptools found two requests in a piece: answer the first
         self._whole = False
         if self.timeout_keep_alive_task is not None:
             self.stop_keep_alive()
@@ -99,7 +100,7 @@ class HttpProtocol(DeadlineProtocol):
     def on_headers_complete(self) -> None:
         """Check the head, and start to serve the request."""
         if len(self.headers) > MAX_HEADERS:
-            raise _TOO_MANY
+            raise BadHead(*_TOO_MANY)
         upgrade = bool(self.parser.should_upgrade())
         self._pieces.body_to_come = check_head(self.parser.get_http_version(), self.headers, upgrade=upgrade)
         super().on_headers_complete()
@@ -171,19 +172,19 @@ class HttpProtocol(DeadlineProtocol):
         """Parse a piece. Raises BadHead."""
         self._unfinished += len(piece)
         if self._unfinished > MAX_HEAD and not self._in_body:
-            raise _TOO_LARGE
+            raise BadHead(*_TOO_LARGE)
         try:
             self.parser.feed_data(piece)
         except httptools.HttpParserUpgrade:
             pass  # the client offers an upgrade, which is ignored
         except httptools.HttpParserError as error:
-            raise (error.__context__ if isinstance(error.__context__, BadHead) else _NO_HTTP) from None
+            raise (error.__context__ if isinstance(error.__context__, BadHead) else BadHead(*_NO_HTTP)) from None
         if self._in_body:
             self._drop_trailers()
         if self._unfinished > MAX_HEAD:
-            raise _TOO_LARGE
+            raise BadHead(*_TOO_LARGE)
         if not self._whole and len(self.headers) > MAX_HEADERS:
-            raise _TOO_MANY
+            raise BadHead(*_TOO_MANY)
 
     def _drop_trailers(self) -> None:
         """Drop a body's trailers, which uvicorn would pass to the application as headers."""

@@ -5,6 +5,7 @@ import contextlib
 import gc
 import socket
 import weakref
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from support.transports import GENEROUS, LOOPS, Run
 from support.waiting import until
 
 from gateway.http.request import HANG_UP
-from gateway.server.protocol import HttpProtocol
+from gateway.server.protocol import MAX_HEAD, MAX_HEADERS, HttpProtocol
 from gateway.server.run import BACKLOG, listeners
 from gateway.server.uvicorn_internals import ServerState
 
@@ -52,16 +53,12 @@ def test_many_clients_that_connect_at_once_are_accepted_in_few_iterations_of_the
     assert iterations <= CLIENTS / 8
 
 
-@every_loop
-@pytest.mark.parametrize("closing", ["idle", "by the server", "during a request"])
-def test_a_connection_that_was_closed_is_freed_without_garbage_collection(run: Run, closing: str) -> None:
-    alive: weakref.WeakSet[HttpProtocol] = weakref.WeakSet()
+Serve = Callable[[ServerState, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        while closing == "during a request" and HANG_UP not in scope:
-            await receive()
-        await send({"type": "http.response.start", "status": 204, "headers": []})
-        await send({"type": "http.response.body"})
+
+def freed(run: Run, use: Serve, app: Any) -> None:
+    """Use a connection to a server, and wait until the server has freed it without garbage collection."""
+    alive: weakref.WeakSet[HttpProtocol] = weakref.WeakSet()
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -76,17 +73,8 @@ def test_a_connection_that_was_closed_is_freed_without_garbage_collection(run: R
 
         async with await loop.create_server(new_protocol, "127.0.0.1", 0) as server:
             reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-            writer.write(request(b"{}"))
-            if closing == "during a request":
-                await until(lambda: state.tasks)
-            else:
-                assert b" 204 " in await reader.readuntil(b"\r\n\r\n")
-            assert alive
-            if closing == "by the server":
-                for protocol in alive:
-                    protocol.shutdown()
-                del protocol
-                await reader.read()
+            await until(lambda: alive)
+            await use(state, reader, writer)
             writer.close()
             await writer.wait_closed()
             await until(lambda: not alive)
@@ -96,3 +84,50 @@ def test_a_connection_that_was_closed_is_freed_without_garbage_collection(run: R
         run(main())
     finally:
         gc.enable()
+
+
+@every_loop
+@pytest.mark.parametrize("closing", ["idle", "by the server", "during a request"])
+def test_a_connection_that_was_closed_is_freed_without_garbage_collection(run: Run, closing: str) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        while closing == "during a request" and HANG_UP not in scope:
+            await receive()
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def use(state: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(request(b"{}"))
+        if closing == "during a request":
+            await until(lambda: state.tasks)
+        else:
+            assert b" 204 " in await reader.readuntil(b"\r\n\r\n")
+        if closing == "by the server":
+            for protocol in tuple(state.connections):
+                protocol.shutdown()
+            del protocol
+            await reader.read()
+
+    freed(run, use, app)
+
+
+REFUSED = {
+    "not HTTP": b"not HTTP\r\n\r\n",
+    "no Host": b"GET / HTTP/1.1\r\n\r\n",
+    "two requests in one": b"GET / HTTP/1.1\nHost: a\n\nGET / HTTP/1.1\r\n\r\n",
+    "a large head": b"GET / HTTP/1.1\r\nHost: a\r\nA: " + b"a" * MAX_HEAD + b"\r\n\r\n",
+    "many headers": b"GET / HTTP/1.1\r\nHost: a\r\n" + b"A: a\r\n" * MAX_HEADERS + b"\r\n",
+}
+
+
+@every_loop
+@pytest.mark.parametrize("sent", REFUSED.values(), ids=REFUSED)
+def test_a_connection_whose_request_was_refused_is_freed_without_garbage_collection(run: Run, sent: bytes) -> None:
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def use(_state: ServerState, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        assert await reader.read()
+
+    freed(run, use, app)
