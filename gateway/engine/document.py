@@ -19,13 +19,12 @@ from graphql import (
     SelectionNode,
     SelectionSetNode,
     VariableNode,
-    parse,
     print_ast,
     validate,
 )
 
 from gateway.engine.errors import DocumentError, Formatter
-from gateway.engine.graphql_internals import has_too_many_tokens, is_aborted
+from gateway.engine.graphql_internals import has_too_many_tokens, is_aborted, parse_document
 from gateway.engine.limits import Limits, document_refusals
 from gateway.engine.rules import validation_rules
 from gateway.engine.selections import condition
@@ -127,7 +126,7 @@ class Reader:
     def _parse(self, text: str) -> DocumentNode:
         limits = self._limits
         try:
-            return _with_selections(parse(text, max_lexical_tokens=limits.tokens))
+            return _with_selections(parse_document(text, limits.tokens))
         except GraphQLSyntaxError as error:
             code = ErrorCode.GRAPHQL_PARSE_FAILED
             if has_too_many_tokens(error, limits.tokens):

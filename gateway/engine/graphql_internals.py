@@ -7,17 +7,22 @@ import re
 
 from graphql import (
     SKIP,
+    DocumentNode,
     GraphQLError,
     GraphQLInputType,
+    Lexer,
     ListValueNode,
     ObjectValueNode,
     OverlappingFieldsCanBeMergedRule,
+    Source,
+    Token,
     ValidationContext,
     ValueNode,
     ValuesOfCorrectTypeRule,
     VisitorAction,
     validate_input_literal,
 )
+from graphql.language.parser import Parser, nested_too_deeply_error  # what `parse` uses, to reach the tokens
 
 SUGGESTION = re.compile(r" Did you mean [^?]*\?")
 """graphql-core adds one of these even if suggestions are hidden: "Did you mean 'field { ... }'?"."""
@@ -25,6 +30,29 @@ LEXICAL = re.compile(r"((?:Block)?String|escape sequence):? '.*'\.$", re.DOTALL)
 """The end of a syntax error that quotes a string from the document."""
 LEXICAL_IN_DOUBT = re.compile(r"(Name|Int|Float|character):? '.*'\.$", re.DOTALL)
 """The end of a syntax error that may quote part of a string, if a quotation mark in it was not escaped."""
+
+
+def parse_document(text: str, max_tokens: int) -> DocumentNode:
+    """Return the document in a text. Raises GraphQLSyntaxError."""
+    lexer = Lexer(Source(text))
+    parser = Parser(lexer.source, lexer=lexer, max_lexical_tokens=max_tokens)
+    try:
+        return parser.parse_document()
+    except RecursionError:
+        pass  # raise the other error outside: with this one as its context, it would keep all frames
+    finally:
+        unlink_tokens(lexer)
+    raise nested_too_deeply_error(parser)
+
+
+def unlink_tokens(lexer: Lexer) -> None:
+    """Remove the link from each token to the one before: such cycles would keep the text's strings."""
+    token: Token | None = lexer.token
+    while token and token.next:
+        token = token.next
+    while token:
+        before, token.prev = token.prev, None
+        token = before
 
 
 def has_too_many_tokens(error: GraphQLError, limit: int) -> bool:

@@ -14,7 +14,7 @@ from gateway.engine.plan import ConditionalPlan, Plan, compile_plan, log_no_plan
 from gateway.engine.replay import Record, Replay
 from gateway.engine.result import Result
 from gateway.engine.size import is_larger, multiplies
-from gateway.engine.strawberry_internals import executor_class, is_awaitable
+from gateway.engine.strawberry_internals import Executor, is_awaitable
 from gateway.errors import ErrorCode, without_frames
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Runner:
             document.operation.name.value if document.operation.name else None,
             max_coercion_errors=self.limits.errors,
             middleware=[Replay(record)] if record else None,
-            executor_class=executor_class(self.strawberry),
+            executor_class=Executor,
             is_awaitable=is_awaitable,  # type: ignore[arg-type]  # its annotation lacks the TypeGuard
             hide_suggestions=self.hide_suggestions,
             operation_extensions=None,

@@ -11,7 +11,7 @@ from itertools import islice
 from graphql import GraphQLError, GraphQLSchema, Lexer, Source, TokenKind
 from graphql.pyutils import inspect
 
-from gateway.engine.graphql_internals import LEXICAL, LEXICAL_IN_DOUBT, SUGGESTION
+from gateway.engine.graphql_internals import LEXICAL, LEXICAL_IN_DOUBT, SUGGESTION, unlink_tokens
 
 _LITERAL = re.compile(r'"""(?:\\"""|.)*?"""|"(?:[^"\\]|\\.)*"', re.DOTALL)
 _NAME = re.compile(r"[_A-Za-z][_0-9A-Za-z]*")
@@ -93,15 +93,14 @@ def _hide(text: str, names: frozenset[str]) -> str:
 
 def _tokens(text: str) -> Iterator[tuple[TokenKind, str]]:
     lexer = Lexer(Source(text))
-    while True:
-        try:
-            token = lexer.advance()
-        except GraphQLError:
-            return
-        if token.kind is TokenKind.EOF:
-            return
-        if token.kind in {TokenKind.NAME, TokenKind.STRING, TokenKind.BLOCK_STRING}:
-            yield token.kind, token.value or ""
+    try:
+        while (token := lexer.advance()).kind is not TokenKind.EOF:
+            if token.kind in {TokenKind.NAME, TokenKind.STRING, TokenKind.BLOCK_STRING}:
+                yield token.kind, token.value or ""
+    except GraphQLError:
+        return
+    finally:
+        unlink_tokens(lexer)
 
 
 def _variable_strings(variables: Mapping[str, object]) -> Iterator[tuple[str, bool]]:

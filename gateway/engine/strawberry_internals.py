@@ -3,8 +3,10 @@
 `tests/libraries/test_strawberry.py` shows what breaks when a new version changes it.
 """
 
+import weakref
 from collections.abc import Callable
 from dataclasses import MISSING
+from functools import partial
 from inspect import isasyncgenfunction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,9 +28,9 @@ from gateway.engine.selections import NotCompiledError
 
 if TYPE_CHECKING:
     import strawberry
-    from graphql import Executor
 
 __all__ = [
+    "Executor",
     "MaybeNullValidationRule",
     "OneOfInputValidationRule",
     "StrawberryInputCoercionError",
@@ -46,9 +48,18 @@ def core_schema(schema: "strawberry.Schema") -> GraphQLSchema:
     return schema._schema  # noqa: SLF001
 
 
-def executor_class(schema: "strawberry.Schema") -> "type[Executor[Any]]":
-    """Return the executor class that Strawberry passes to graphql-core."""
-    return schema.execution_context_class
+class Executor(StrawberryGraphQLCoreExecutionContext):
+    """The executor class that Strawberry passes to graphql-core, without its cycle of references.
+
+    The cycle would keep an operation's variables and data, up to megabytes, until it is garbage-collected.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        it, class_ = weakref.proxy(self), type(self)
+        self.async_helpers = type(self.async_helpers)(
+            gather=partial(class_.gather_async_work, it), track=partial(class_.track_async_work, it)
+        )
 
 
 def ignored_parts(schema: "strawberry.Schema") -> list[str]:

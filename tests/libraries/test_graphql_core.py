@@ -1,14 +1,18 @@
 """The undocumented behaviour of graphql-core that the engine relies on."""
 
 import re
+from collections.abc import Callable
 
 import pytest
 from graphql import (
+    DocumentNode,
     ExecutionResult,
     FieldNode,
     GraphQLError,
     GraphQLSyntaxError,
+    Lexer,
     OverlappingFieldsCanBeMergedRule,
+    Source,
     ValidationRule,
     ValuesOfCorrectTypeRule,
     VariableNode,
@@ -27,6 +31,8 @@ from gateway.engine.graphql_internals import (
     bounded_merge_rule,
     has_too_many_tokens,
     is_aborted,
+    parse_document,
+    unlink_tokens,
 )
 
 SCHEMA = build_schema(
@@ -46,6 +52,25 @@ def syntax_error(text: str, max_tokens: int | None = None) -> GraphQLError:
 
 def test_graphql_core_applies_the_two_rules_that_the_engine_replaces() -> None:
     assert {OverlappingFieldsCanBeMergedRule, ValuesOfCorrectTypeRule} <= set(specified_rules)
+
+
+@pytest.mark.parametrize("text", ["{ a #b\n c }", "{ a", '{ a(b: "', "{ a b }" * 3, "{ a" * 4_000, ""])
+def test_a_document_is_parsed_as_by_graphql_core_and_its_tokens_do_not_refer_back(text: str) -> None:
+    def outcome(parsing: Callable[[], DocumentNode]) -> object:
+        try:
+            return parsing()
+        except GraphQLSyntaxError as error:
+            return error.formatted
+
+    assert outcome(lambda: parse_document(text, 9_000)) == outcome(lambda: parse(text, max_lexical_tokens=9_000))
+    assert outcome(lambda: parse_document(text, 5)) == outcome(lambda: parse(text, max_lexical_tokens=5))
+    lexer = Lexer(Source("{ a #b\n c }"))
+    lexer.advance()
+    lexer.lookahead()
+    unlink_tokens(lexer)
+    assert lexer.token.next
+    assert not lexer.token.prev
+    assert not lexer.token.next.prev
 
 
 def test_too_many_tokens_can_be_told_from_other_syntax_errors() -> None:

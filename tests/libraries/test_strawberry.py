@@ -61,7 +61,8 @@ def field(name: str) -> StrawberryField:
 def test_a_schema_has_graphql_cores_schema_and_an_execution_context_class() -> None:
     assert isinstance(CORE, GraphQLSchema)
     assert {"Query", "Words", "Choice"} <= set(CORE.type_map)
-    assert issubclass(internals.executor_class(SCHEMA), Executor)
+    assert issubclass(internals.Executor, Executor)
+    assert issubclass(internals.Executor, SCHEMA.execution_context_class)
 
 
 def test_a_field_of_graphql_core_refers_to_strawberrys_field() -> None:
