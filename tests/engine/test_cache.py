@@ -143,6 +143,7 @@ DOCUMENTS = {
     + "matrix @include(if: $a) related { id color matrix } } #N",
     "comments": "{ now }" + "\n#" * 3_000 + " #N",
     "a long string": '{ item(id: "' + "\U0001f600" * 10_000 + '") { id } } #N',
+    "an escape in a long string": '{ item(id: "' + "a" * 40_000 + '\\u{1F600}") { id } } #N',
     "errors": "{ " + "no " * 200 + "} #N",
     "errors with many places": "query (" + "$a: Int " * 400 + ") { now } #N",
     "a syntax error": "{ now #N",
