@@ -191,6 +191,7 @@ class _ClientWatch:
         self._timer.cancel()
         if self._watcher:
             self._watcher.cancel()
+            self._watcher = None  # its CancelledError has frames that refer to this object
         if self._cancelled and kind is asyncio.CancelledError and self._task:
             self._task.uncancel()
             raise Disconnected from None

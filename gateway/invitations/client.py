@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 import msgspec
 
-from gateway.errors import ErrorCode, Outcome
+from gateway.errors import ErrorCode, Outcome, without_frames
 from gateway.invitations.caller import Caller
 from gateway.invitations.correlation import Answer
 from gateway.invitations.failures import InvitationsError, unaddressable
@@ -107,6 +107,7 @@ class CallerClient:
             return await self._get(id, segment, self._deadline())
         except InvitationsError as error:
             if error.code is ErrorCode.NOT_FOUND:
+                without_frames(error)
                 return None
             raise
 
