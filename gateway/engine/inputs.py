@@ -73,7 +73,8 @@ class InputCompiler:
             value = convert()
         except StrawberryGraphQLError:
             raise NotCompiledError("a default that does not convert") from None
-        if value is None or isinstance(value, str | int | float | Enum):
+        # An instance of a class derived from these can have attributes.
+        if value is None or value.__class__ in {str, int, float, bool} or isinstance(value, Enum):
             return lambda: value
         return convert
 

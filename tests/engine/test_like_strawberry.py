@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NewType
 
 import pytest
 import strawberry
@@ -140,3 +140,30 @@ class Extended(strawberry.Schema):
 def test_a_schema_is_refused_with_what_the_engine_would_ignore(schema: strawberry.Schema, named: str) -> None:
     with pytest.raises(ValueError, match=f"^The engine does not support these parts of the schema: {named}. Remove "):
         Engine(schema)
+
+
+class Tag(str):
+    """A string that can be changed."""
+
+    __slots__ = ("uses",)
+
+
+TagScalar = NewType("TagScalar", str)
+
+
+def test_a_literal_of_a_mutable_class_is_new_in_each_run() -> None:
+    @strawberry.type
+    class Query:
+        @strawberry.field
+        def uses(self, tag: TagScalar) -> int:
+            given: Any = tag
+            given.uses = getattr(given, "uses", 0) + 1
+            return int(given.uses)
+
+    scalar = strawberry.scalar(name="Tag", parse_value=Tag, serialize=str)
+    engine = Engine(strawberry.Schema(Query, config=StrawberryConfig(scalar_map={TagScalar: scalar})))
+
+    async def run() -> object:
+        return (await engine.prepare('{ uses(tag: "x") }', None).execute(None, None)).data
+
+    assert [asyncio.run(run()) for _ in range(4)] == [{"uses": 1}] * 4
