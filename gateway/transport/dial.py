@@ -1,8 +1,4 @@
-"""Opens connections: DNS, TCP and TLS, through a proxy if there is one.
-
-All addresses of a host are tried, each one as soon as the one before has failed or has not connected within a quarter
-of a second (RFC 8305): a dead address must not use up the time that the others need.
-"""
+"""Opens connections: DNS, TCP and TLS, through a proxy if there is one."""
 
 import asyncio
 import socket
@@ -11,7 +7,6 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import httpx
-from aiohappyeyeballs import start_connection
 
 from gateway.transport.addresses import Addresses
 from gateway.transport.answer import Received
@@ -19,11 +14,9 @@ from gateway.transport.connection import Connection
 from gateway.transport.patience import Within
 from gateway.transport.reasons import DialError, FailureLog
 from gateway.transport.sockets import disown
+from gateway.transport.tcp import connect_one_of
 from gateway.transport.tls import Sessions, tls_context
 from gateway.transport.tunnel import Proxy
-
-NEXT_ADDRESS_AFTER = 0.25
-"""RFC 8305's "Connection Attempt Delay", in seconds."""
 
 Origin: TypeAlias = tuple[str, str, int]
 """Scheme, host and port."""
@@ -75,7 +68,7 @@ class Dialer:
         attempt.step = "name"
         found = await self._addresses.find()
         attempt.step = "tcp"
-        sock = await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_AFTER, interleave=0)
+        sock = await connect_one_of(found)
         try:
             attempt.peer = sock.getpeername()
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -24,7 +24,7 @@ from support.servers import refusing_url
 from support.transports import GENEROUS, LOOPS, Run, new_transport, request_to
 from support.waiting import until
 
-from gateway.transport import dial, reasons
+from gateway.transport import dial, reasons, tcp
 from gateway.transport.addresses import Addresses
 from gateway.transport.connection import Connection
 from gateway.transport.transport import Transport
@@ -83,7 +83,7 @@ def test_a_dead_address_is_skipped_and_the_one_that_worked_is_tried_first(
         first.append(found[0][4][0])
         return await start_connection(found, **options)
 
-    monkeypatch.setattr(dial, "start_connection", start)
+    monkeypatch.setattr(tcp, "start_connection", start)
 
     async def main() -> None:
         sockets = open_sockets()
