@@ -52,7 +52,7 @@ class Dialer:
         attempt = _Attempt()
         try:
             async with Within(until):
-                return await self._connect(on_lost, attempt)
+                return await self._connect(on_lost, until, attempt)
         except (OSError, ValueError, RuntimeError) as error:  # uvloop has RuntimeError for some of them
             if attempt.peer is not None or attempt.step == "tcp":
                 self._addresses.failed(attempt.peer)
@@ -61,14 +61,16 @@ class Dialer:
                 raise httpx.ConnectTimeout("The connection was not made in time.") from error
             raise httpx.ConnectError(f"The connection could not be made: {error}") from error
 
-    async def _connect(self, on_lost: Callable[[Connection], None], attempt: "_Attempt") -> Connection:
+    async def _connect(
+        self, on_lost: Callable[[Connection], None], until: float | None, attempt: "_Attempt"
+    ) -> Connection:
         scheme, host, port = self._origin
         loop = asyncio.get_running_loop()
         context = self._tls() if scheme == "https" else None
         attempt.step = "name"
         found = await self._addresses.find()
         attempt.step = "tcp"
-        sock = await connect_one_of(found)
+        sock = await connect_one_of(found, until)
         try:
             attempt.peer = sock.getpeername()
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -13,14 +13,21 @@ from aiohappyeyeballs import start_connection
 from gateway.transport.addresses import AddressInfo
 
 NEXT_ADDRESS_AFTER = 0.25
-"""RFC 8305's "Connection Attempt Delay", in seconds."""
+"""RFC 8305's "Connection Attempt Delay", in seconds. It is less if there is less time for each address."""
 
 
-async def connect_one_of(found: list[AddressInfo]) -> socket.socket:
-    """Return a socket that is connected to the first address that answers. Raises OSError or RuntimeError."""
+async def connect_one_of(found: list[AddressInfo], until: float | None) -> socket.socket:
+    """Return a socket that is connected to the first address that answers.
+
+    The caller ends this at `until` (event loop time). Raises OSError or RuntimeError.
+    """
+    delay = NEXT_ADDRESS_AFTER
+    if until is not None:
+        left = until - asyncio.get_running_loop().time()
+        delay = max(min(delay, left / (len(found) + 1)), 0.001)
     task = cast("asyncio.Task[object]", asyncio.current_task())
     cancelled = task.cancelling()
-    sock = await start_connection(found, happy_eyeballs_delay=NEXT_ADDRESS_AFTER, interleave=0)
+    sock = await start_connection(found, happy_eyeballs_delay=delay, interleave=0)
     if task.cancelling() > cancelled:  # start_connection ignores this while it cancels the other attempts
         sock.close()
         raise asyncio.CancelledError

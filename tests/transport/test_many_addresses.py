@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from support.requirements import need
-from support.scripted_upstream import ScriptedUpstream, UpstreamConnection
+from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
 from support.transports import GENEROUS, LOOPS, Run, new_transport, request_to
 from support.waiting import until
 
@@ -61,4 +61,24 @@ def test_closing_ends_an_attempt_whose_second_address_was_just_connected(
         dead_addresses(upstream.port, "127.0.0.2"),
     ):
         names["proxy.test"] = ["127.0.0.2", "127.0.0.1"]
+        run(main())
+
+
+@every_loop
+def test_a_dead_address_is_skipped_however_short_the_time_is(run: Run, names: dict[str, list[str]]) -> None:
+    async def main() -> None:
+        url = f"http://api.test:{upstream.port}"
+        async with new_transport(url) as transport:
+            results = []
+            for _ in range(20):
+                request = request_to(url, timeout=0.2, read=GENEROUS, new_connection=True)
+                try:
+                    results.append((await transport.handle_async_request(request)).status_code)
+                except httpx.ConnectTimeout:
+                    results.append(0)
+            # Every second one starts with the dead address, until it is known.
+            assert results.count(200) >= 15
+
+    with ScriptedUpstream(answering(answer())) as upstream, dead_addresses(upstream.port, "127.0.0.2"):
+        names["api.test"] = ["127.0.0.2", "127.0.0.1"]
         run(main())
