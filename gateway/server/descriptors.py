@@ -5,9 +5,11 @@ import sys
 
 REFUSALS = 128
 """Maximum number of rejected client connections that are kept until the client has read the response."""
-_OTHERS = REFUSALS + 2 * 64 + 96
-"""Descriptors neither for clients nor for the pool: each of 64 connections being opened may try two more addresses;
-96 are for everything else, listening included."""
+_OTHERS = REFUSALS + 64
+"""Descriptors for neither clients nor the REST API: 64 are for everything else."""
+_OPENING = 320
+"""Maximum number of connections to the REST API that are being opened at once. Each may take two more descriptors, for
+other addresses."""
 _ENOUGH = 65_536
 _LEAST = 512
 
@@ -41,13 +43,18 @@ def raise_limit() -> tuple[int, int]:
 
 
 def upstream_connections(max_operations: int) -> int:
-    """Return the maximum number of connections to the REST API: one for each operation, if the limit has room."""
-    return min(max_operations, (max(_limit(), _LEAST) - _OTHERS) // 3)
+    """Return the maximum number of connections to the REST API: one for each operation, if the limit has room.
+
+    They leave at least twice as many client connections.
+    """
+    left = max(_limit(), _LEAST) - _OTHERS
+    return min(max_operations, max(left // 5, (left - 2 * _OPENING) // 3))
 
 
 def client_connections(max_operations: int) -> int:
     """Return the number of client connections that the limit leaves room for."""
-    return max(_limit(), _LEAST) - _OTHERS - upstream_connections(max_operations)
+    upstream = upstream_connections(max_operations)
+    return max(_limit(), _LEAST) - _OTHERS - upstream - 2 * min(upstream, _OPENING)
 
 
 def tell_limit(before: int, after: int, max_operations: int) -> None:

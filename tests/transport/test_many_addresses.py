@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from support.processes import need_proc, open_sockets
 from support.requirements import need
 from support.scripted_upstream import ScriptedUpstream, UpstreamConnection, answer, answering
 from support.transports import GENEROUS, LOOPS, Run, new_transport, request_to
@@ -82,3 +83,28 @@ def test_a_dead_address_is_skipped_however_short_the_time_is(run: Run, names: di
     with ScriptedUpstream(answering(answer())) as upstream, dead_addresses(upstream.port, "127.0.0.2"):
         names["api.test"] = ["127.0.0.2", "127.0.0.1"]
         run(main())
+
+
+@every_loop
+def test_an_attempt_holds_at_most_three_sockets_however_many_addresses_are_dead(
+    run: Run, names: dict[str, list[str]]
+) -> None:
+    need_proc()
+    dead = [f"127.0.0.{number}" for number in range(2, 7)]
+    most = 0
+
+    async def main() -> None:
+        nonlocal most
+        url = f"http://api.test:{upstream.port}"
+        async with new_transport(url) as transport:
+            before = open_sockets()
+            call = asyncio.create_task(transport.handle_async_request(request_to(url, timeout=6.0, read=GENEROUS)))
+            while transport.connections["open"] == 0 and not call.done():
+                most = max(most, open_sockets() - before)
+                await asyncio.sleep(0.01)
+            assert (await call).status_code == 200
+
+    with ScriptedUpstream(answering(answer())) as upstream, dead_addresses(upstream.port, *dead):
+        names["api.test"] = [*dead, "127.0.0.1"]
+        run(main())
+    assert most == 3
