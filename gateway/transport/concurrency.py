@@ -13,7 +13,12 @@ import httpx
 from gateway.transport.patience import TURNS, Within
 
 ALWAYS = 100
-"""Number of requests that are always allowed in flight: the rate of answers is unknown at first."""
+"""Number of requests that are always allowed in flight: the rate of answers is unknown at first. It can be too many for
+a slow server, so each request that times out in flight lowers it by 1, and each answer raises it by `RECOVERY`."""
+LEAST = 10
+"""The number is not lowered further, so that a server that recovers is noticed."""
+RECOVERY = 0.05
+"""The number falls while more than one in about twenty requests times out."""
 GROWTH = 2
 """Requests allowed in flight for each answer in the window, which is `max_latency / GROWTH`: long enough to measure a
 rate, and short enough to follow a server that becomes faster or slower."""
@@ -27,6 +32,7 @@ class ConcurrencyLimit:
         self._max_in_flight = max_in_flight
         self._window = max_latency / GROWTH
         self._in_flight = 0
+        self._always: float = ALWAYS
         self._answers: deque[float] = deque(maxlen=max_in_flight // GROWTH + 1)
         """Times at which the latest answers arrived."""
         self._line: OrderedDict[asyncio.Future[None], None] = OrderedDict()
@@ -64,11 +70,15 @@ class ConcurrencyLimit:
                 raise httpx.PoolTimeout("The request was not sent in time: too many are in flight.") from None
             raise
 
-    def leave(self, now: float, *, answered: bool) -> None:
-        """End a request that was admitted, and admit those that may now be sent."""
+    def leave(self, now: float, *, answered: bool, late: bool = False) -> None:
+        """End a request that was admitted, and admit those that may now be sent. It is `late` if it timed out."""
         self._in_flight -= 1
         if answered:
             self._answers.append(now)
+            if self._always < ALWAYS:
+                self._always = min(self._always + RECOVERY, ALWAYS)
+        elif late:
+            self._always = max(self._always - 1, LEAST)
         while self._line and self._has_room(now):
             admitted, _ = self._line.popitem(last=False)
             if not admitted.done():
@@ -85,7 +95,7 @@ class ConcurrencyLimit:
     def _has_room(self, now: float) -> bool:
         if self._in_flight >= self._max_in_flight:
             return False
-        if self._in_flight < ALWAYS:
+        if self._in_flight < self._always:
             return True
         needed = self._in_flight // GROWTH + 1
         return len(self._answers) >= needed and self._answers[-needed] > now - self._window

@@ -100,7 +100,7 @@ class Transport(httpx.AsyncBaseTransport):
         loop = asyncio.get_running_loop()
         if not self._limit.admit(loop.time()):
             await self._limit.wait(_until(request, "pool", loop.time()))
-        answered = False
+        answered = late = False
         try:
             new = request.extensions.get("new_connection", False)
             connection = await self._pool.acquire(_until(request, "connect", loop.time()), new=new)
@@ -111,11 +111,15 @@ class Transport(httpx.AsyncBaseTransport):
                     raise httpx.PoolTimeout("The deadline passed before the request was written.")
                 response = await connection.exchange(data, until, expects_body=request.method != "HEAD")
                 answered = True
+            except httpx.ReadTimeout:
+                late = True
+                raise
+            else:
                 return response
             finally:
                 self._pool.release(connection, loop.time())
         finally:
-            self._limit.leave(loop.time(), answered=answered)
+            self._limit.leave(loop.time(), answered=answered, late=late)
 
     def _check(self, url: httpx.URL) -> None:
         """Raise `httpx.UnsupportedProtocol` unless requests to the URL may be sent, and remember it."""

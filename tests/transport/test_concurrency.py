@@ -11,7 +11,7 @@ from support.transports import GENEROUS, LOOPS, Run
 from support.waiting import until
 
 from gateway.transport import concurrency
-from gateway.transport.concurrency import ALWAYS, ConcurrencyLimit
+from gateway.transport.concurrency import ALWAYS, LEAST, ConcurrencyLimit
 from gateway.transport.patience import TURNS
 
 every_loop = pytest.mark.parametrize("run", LOOPS.values(), ids=LOOPS)
@@ -308,3 +308,53 @@ def test_requests_in_any_order_are_admitted_or_time_out_and_leak_no_slot(
 
     run(main())
     assert set(ends) == {"timed out", "sent"}
+
+
+def answered_in_time(limit: ConcurrencyLimit, *, timeout: float, rate: int, load: int, seconds: int) -> list[int]:
+    """Return how many requests are answered in time in each second, by a server that does not notice timeouts.
+
+    Time is simulated in milliseconds. Requests wait to be sent for a quarter of their time.
+    """
+    waiting: deque[float] = deque()
+    alive: deque[float] = deque()
+    """When the requests in flight began. The server's line also has those that timed out."""
+    line: deque[float] = deque()
+    counts = [0] * seconds
+    for tick in range(seconds * 1000):
+        time = tick / 1000
+        waiting.extend([time] * (load // 1000))
+        while alive and alive[0] + timeout <= time:
+            alive.popleft()
+            limit.leave(time, answered=False, late=True)
+        if line and tick % (1000 // rate) == 0 and (began := line.popleft()) + timeout > time:
+            assert alive.popleft() == began
+            limit.leave(time, answered=True)
+            counts[tick // 1000] += 1
+        while waiting and waiting[0] + timeout / 4 <= time:
+            waiting.popleft()
+        while waiting and limit.admit(time):
+            alive.append(waiting[0])
+            line.append(waiting.popleft())
+    return counts
+
+
+@pytest.mark.parametrize("timeout", [0.5, 1.0, 2.0, 10.0])
+def test_a_server_that_is_overloaded_by_a_hundred_requests_still_answers_most_in_time(timeout: float) -> None:
+    limit = ConcurrencyLimit(max_in_flight=4000, max_latency=timeout / 2)
+    counts = answered_in_time(limit, timeout=timeout, rate=100, load=1000, seconds=60)
+    assert sum(counts[10:]) >= 90 * 50
+
+
+def test_after_timeouts_a_few_requests_are_admitted_and_answers_raise_their_number_to_a_hundred() -> None:
+    async def main() -> None:
+        limit = limit_of(max_latency=1e-9)  # no answer is recent
+        for _ in range(200):
+            assert limit.admit(now())
+            limit.leave(now(), answered=False, late=True)
+        assert free(limit) == LEAST
+        for _ in range(2000):
+            assert limit.admit(now())
+            limit.leave(now(), answered=True)
+        assert free(limit) == ALWAYS
+
+    asyncio.run(main())
