@@ -133,10 +133,8 @@ class Pool:
             connection.abort()
         elif self._line and (waiter := self._first(self._line)) is not None:
             self._serve(waiter, connection)
-        elif (
-            self._to_dial and self._is_full() and self._first(self._to_dial) is not None
-        ):  # it needs a new one, in place of this one
-            connection.abort()
+        elif self._to_dial and self._is_full() and self._first(self._to_dial) is not None:
+            connection.abort()  # the waiter needs a new one, in place of this one
         else:
             connection.idle_until = min(now + connection.idle_seconds, connection.expires)
             self._idle[connection] = None
