@@ -29,7 +29,7 @@ QUEUE_SHARE = 0.25
 """Share of the remaining time for waiting until fewer requests are in flight. A request sent later would rarely be
 answered in time, and the API would spend work on it that other requests need."""
 CONNECT_SHARE = 0.5
-"""Share of what remains then, for connecting."""
+"""Share of the remaining time for connecting."""
 
 _T = TypeVar("_T")
 _Headers: TypeAlias = list[tuple[bytes, bytes]]
