@@ -123,9 +123,8 @@ class Connection(asyncio.Protocol):
         if self._answer is None:
             self.abort()
             return
-        received = self._all_received
         self._received += len(data)
-        received.total += len(data)
+        (received := self._all_received).total += len(data)
         if self._received > received.max_response_bytes or received.total > received.MAX_TOTAL:
             self._fail_as_too_large(
                 f"The response, or all together, are larger than {received.max_response_bytes} bytes."
@@ -200,10 +199,11 @@ class Connection(asyncio.Protocol):
             if self._sessions is not None:
                 self._sessions.keep(self._transport.get_extra_info("ssl_object"))
                 self._sessions = None
-            # A request that is still being written would run into the next one, which could also wait behind a body
-            # that the server refuses to read.
+            # A request still being written would run into the next one, which could also wait behind a body that the
+            # server refuses to read. A 408 may be about the time before the request.
             self.reusable = (
                 self._may_be_kept
+                and status != 408
                 and (self._is_small or (status < 300 and all_arrived(self._descriptor)))
                 and self._parser.should_keep_alive()
                 and not self._transport.get_write_buffer_size()

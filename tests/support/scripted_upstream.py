@@ -135,6 +135,7 @@ class ScriptedUpstream:
                 sock, _ = self._listener.accept()
             except OSError:
                 return
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # what a script sends arrives at once
             connection = UpstreamConnection(self, sock, self.accepted)
             thread = threading.Thread(target=self._serve, args=(connection,))
             self.accepted += 1

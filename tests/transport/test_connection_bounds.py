@@ -48,6 +48,19 @@ def test_after_an_error_response_a_connection_is_reused_only_if_its_request_had_
 
 
 @every_loop
+@pytest.mark.parametrize(("status", "accepted"), [(404, 1), (408, 2), (409, 1)])
+def test_after_a_408_a_connection_is_not_used_again(run: Run, status: int, accepted: int) -> None:
+    async def main() -> None:
+        async with Transport(upstream.url, max_response_bytes=1000) as transport:
+            for _ in range(2):
+                await transport.handle_async_request(request_to(upstream.url))
+
+    with ScriptedUpstream(answering(answer(status))) as upstream:
+        run(main())
+    assert upstream.accepted == accepted
+
+
+@every_loop
 def test_the_size_limit_applies_to_each_response_and_includes_the_limit_itself(run: Run) -> None:
     data = answer(200, b"x" * 500)
 
