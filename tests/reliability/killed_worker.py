@@ -85,7 +85,13 @@ def is_replaced(gateway: GatewayProcess, before: set[int]) -> bool:
 
 def workers(gateway: GatewayProcess) -> list[int]:
     """Return the live workers."""
-    return [child for child in children(gateway.pid) if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+    return [child for child in children(gateway.pid) if b"spawn_main" in _command_line(child)]
+
+
+def _command_line(process: int) -> bytes:
+    with suppress(FileNotFoundError, ProcessLookupError):  # it has ended since it was listed
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    return b""
 
 
 def client_ports(process: int, port: int) -> list[int]:
