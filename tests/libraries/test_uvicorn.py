@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from support.written import Written
 from uvicorn.supervisors import multiprocess
 
 from gateway.server import uvicorn_internals as internals
@@ -36,45 +37,18 @@ CYCLE = (
 """Attributes of a request and its response that the server reads and sets."""
 
 
-class FakeTransport(asyncio.Transport):
-    """A connection's transport that records what is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.written: list[bytes] = []
-        self.closing = False
-
-    def write(self, data: Any) -> None:
-        self.written.append(bytes(data))
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-    def close(self) -> None:
-        self.closing = True
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
-
-
 async def application(_: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]) -> None:
     await receive()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"2")]})
     await send({"type": "http.response.body", "body": b"ok"})
 
 
-async def connected(class_: type[Any]) -> tuple[Any, FakeTransport]:
+async def connected(class_: type[Any]) -> tuple[Any, Written]:
     """Connect a protocol as uvicorn's server does."""
     config = uvicorn.Config(application, lifespan="off", log_config=None)
     config.load()
     protocol = class_(config=config, server_state=internals.ServerState(), app_state={})
-    transport = FakeTransport()
+    transport = Written()
     protocol.connection_made(transport)
     return protocol, transport
 
@@ -118,7 +92,7 @@ def test_a_request_has_a_cycle_and_its_response_is_written_in_two_parts() -> Non
         for name in CYCLE:
             assert hasattr(protocol.cycle, name), name
         await answered(protocol, b"")
-        head, body = transport.written
+        head, body = transport.parts
         assert head.startswith(b"HTTP/1.1 200 ")
         assert head.endswith(b"\r\n\r\n")
         assert body == b"ok"

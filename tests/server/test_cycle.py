@@ -8,6 +8,7 @@ import pytest
 import uvicorn
 from starlette.types import Message
 from support.transports import LOOPS, Run
+from support.written import Written
 
 from gateway.server.protocol import HttpProtocol
 from gateway.server.uvicorn_internals import HttpToolsProtocol, ServerState
@@ -54,33 +55,6 @@ WRONG: dict[str, list[Message]] = {
     "nothing": [],
     "no body": [start(LENGTH)],
 }
-
-
-class Written(asyncio.Transport):
-    """A connection's transport that records what is written."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[bytes] = []
-        self.closing = False
-
-    def write(self, data: Any) -> None:
-        self.parts.append(bytes(data))
-
-    def get_write_buffer_size(self) -> int:
-        return 0
-
-    def is_closing(self) -> bool:
-        return self.closing
-
-    def close(self) -> None:
-        self.closing = True
-
-    def pause_reading(self) -> None:
-        pass
-
-    def resume_reading(self) -> None:
-        pass
 
 
 def respond(class_: type[Any], run: Run, request: bytes, messages: list[Message]) -> Written:
