@@ -10,7 +10,7 @@ from collections import OrderedDict, deque
 
 import httpx
 
-from gateway.transport.patience import TURNS, Within
+from gateway.transport.patience import TURNS, Within, has_result
 
 ALWAYS = 100
 """Number of requests that are always allowed in flight: the rate of answers is unknown at first. It can be too many for
@@ -61,7 +61,7 @@ class ConcurrencyLimit:
                 await admitted
         except BaseException as error:
             self._line.pop(admitted, None)
-            if admitted.done() and not admitted.cancelled() and admitted.exception() is None:
+            if has_result(admitted):
                 if isinstance(error, TimeoutError):
                     return
                 self.leave(asyncio.get_running_loop().time(), answered=False)  # cancelled just after it was admitted

@@ -2,12 +2,17 @@
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 TURNS = 20
 """Event loop iterations that the loop needs to notice what happened during a stall."""
 MAX_LATE_TURNS = 100
 """Maximum event loop iterations to read what the kernel has after a stall: megabytes, at 64 KiB or more each."""
+
+
+def has_result(future: asyncio.Future[Any]) -> bool:
+    """Return whether a future has a result, which may have come just before whoever waited for it gave up."""
+    return future.done() and not future.cancelled() and future.exception() is None
 
 
 class Within:

@@ -9,7 +9,7 @@ from typing import TypeAlias, cast
 import httpx
 
 from gateway.transport.connection import Connection
-from gateway.transport.patience import TURNS, Within
+from gateway.transport.patience import TURNS, Within, has_result
 
 MAX_DIALS = 64
 """Maximum number of connections being opened at once: a TLS handshake takes a millisecond of CPU, which delays
@@ -117,7 +117,7 @@ class Pool:
                 return await given
         except BaseException as error:
             self._forget(waiter)
-            served = given.done() and not given.cancelled() and given.exception() is None
+            served = has_result(given)
             if isinstance(error, TimeoutError):
                 if served:
                     return given.result()

@@ -4,8 +4,6 @@ import os
 import re
 import shutil
 import ssl
-import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -14,7 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from benchmarks.operations import AUTHORIZATION, Q1, QL
 from benchmarks.upstream import running_upstream
-from support.commands import TESTS
+from support.commands import run_benchmarks
 from support.requirements import need
 
 PROGRAMS = ("nginx", "wrk", "taskset", "openssl")
@@ -29,16 +27,7 @@ def _programs() -> None:
 
 def run(*words: str) -> list[str]:
     """Run commands with the gateway alone; return the tables that they print."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--quick", "--servers", "gateway", *words],
-        cwd=TESTS,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip().split("\n\n")
+    return run_benchmarks("--quick", "--servers", "gateway", *words).strip().split("\n\n")
 
 
 def figures(table: str, row: int = 2) -> list[str]:

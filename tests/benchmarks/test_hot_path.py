@@ -1,13 +1,10 @@
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from benchmarks.hot_path import committed, counted_with
+from support.commands import run_benchmarks
 from support.requirements import need
 
-TESTS = Path(__file__).parents[1]
 RENEW = "renew the figures: python -m benchmarks hot-path --renew"
 
 
@@ -19,16 +16,7 @@ def calls() -> dict[str, int]:
     if "python" in other:
         pytest.skip(f"the figures were counted with Python {versions['python']}")
     need(not other, f"the figures were not counted with {other}; {RENEW}")
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "hot-path", "--json"],
-        cwd=TESTS,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    counted: dict[str, int] = json.loads(done.stdout)
+    counted: dict[str, int] = json.loads(run_benchmarks("hot-path", "--json"))
     return counted
 
 

@@ -36,6 +36,20 @@ def run_command(
     )
 
 
+def run_benchmarks(*words: str) -> str:
+    """Run `python -m benchmarks` until it ends, and return what it prints. It must succeed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", *words],
+        cwd=TESTS,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def assert_one_line_of_error(result: subprocess.CompletedProcess[str], *parts: str) -> None:
     """Assert that a command failed with a single line that has these parts and no secret."""
     assert result.returncode not in (0, None)
