@@ -76,7 +76,8 @@ def answered(response: httpx.Response, graph: GraphError, client_request_id: str
     return InvitationsError(
         code,
         message,
-        Outcome.NOT_APPLIED if 400 <= status < 500 else Outcome.UNKNOWN,
+        # A 408 may be about the time before the request, which the server may have processed nevertheless.
+        Outcome.NOT_APPLIED if 400 <= status < 500 and status != 408 else Outcome.UNKNOWN,
         status=status,
         upstreamCode=graph.code,
         requestId=plain_token(headers.get("request-id")) or graph.request_id,

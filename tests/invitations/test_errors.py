@@ -406,3 +406,12 @@ def test_an_error_has_the_request_ids_of_the_last_try(gateway: Gateway, upstream
     assert len(set(ids)) == 3
     assert all(UUID(each) for each in ids)
     assert error["extensions"]["clientRequestId"] == ids[-1]
+
+
+@pytest.mark.parametrize("operation", [CREATE, UPDATE], ids=["create", "update"])
+def test_after_a_408_it_is_unknown_whether_a_mutation_was_applied(
+    gateway: Gateway, upstream: InvitationsUpstream, operation: Operation
+) -> None:
+    upstream.expect(always(answer(408)))
+    assert gateway.error(operation.query)["extensions"]["outcome"] == "UNKNOWN"
+    assert len(upstream.calls) == 1
