@@ -206,8 +206,13 @@ def test_one_connection_serves_consecutive_requests(run: Run) -> None:
 @every_loop
 def test_the_most_recently_used_connection_is_used_next(run: Run) -> None:
     used: list[int] = []
+    all_sent = threading.Barrier(3)
 
     def script(connection: UpstreamConnection) -> None:
+        connection.read_request()
+        used.append(connection.number)
+        all_sent.wait(60)  # otherwise the second request may take the first one's connection
+        connection.send(answer())
         while connection.read_request() is not None:
             used.append(connection.number)
             connection.send(answer())
