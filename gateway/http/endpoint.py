@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 
 from starlette.responses import Response
@@ -66,6 +67,7 @@ class GraphQLEndpoint:
         self._max_operations = max_operations
         self._running = 0
         self._bodies = Bodies()
+        self._watchman = _Watchman()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, unless its client has disconnected."""
@@ -128,7 +130,7 @@ class GraphQLEndpoint:
         context = self._context(headers.fields)
         if operation.kind == "mutation":
             return await _run_to_the_end(operation.execute(request.variables, context))
-        with _ClientWatch(scope, receive):
+        with _ClientWatch(scope, receive, self._watchman):
             return await operation.execute(request.variables, context)
 
 
@@ -172,12 +174,42 @@ def _not_acceptable() -> str:
     raise Refusal(406, f"The Accept header must allow {GRAPHQL_RESPONSE} or {JSON}.")
 
 
+class _Watchman:
+    """Watches the clients of the queries that have run for `WATCH_AFTER`, with one timer for all of them."""
+
+    def __init__(self) -> None:
+        self._new: OrderedDict[_ClientWatch, float] = OrderedDict()
+        """Those that are not watched yet, and when they will be, in this order."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, watch: "_ClientWatch", loop: asyncio.AbstractEventLoop) -> None:
+        """Watch a query's client from `WATCH_AFTER` on."""
+        self._new[watch] = when = loop.time() + WATCH_AFTER
+        if self._timer is None:
+            self._timer = loop.call_at(when, self._start, loop)
+
+    def discard(self, watch: "_ClientWatch") -> None:
+        """Do not start to watch a query's client."""
+        self._new.pop(watch, None)
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._timer = None
+        while self._new:
+            watch, when = next(iter(self._new.items()))
+            if when > loop.time():
+                self._timer = loop.call_at(when, self._start, loop)
+                return
+            del self._new[watch]
+            watch.start()
+
+
 class _ClientWatch:
     """Cancels the current task some time after its client disconnects, and raises Disconnected."""
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, watchman: _Watchman) -> None:
         self._scope = scope
         self._receive = receive
+        self._watchman = watchman
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task(self._loop)
         self._watcher: asyncio.Task[None] | None = None
@@ -185,10 +217,10 @@ class _ClientWatch:
         self._cancelled = False
 
     def __enter__(self) -> None:
-        self._timer = self._loop.call_later(WATCH_AFTER, self._start)
+        self._watchman.add(self, self._loop)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        self._timer.cancel()
+        self._watchman.discard(self)
         if self._watcher:
             self._watcher.cancel()
             self._watcher = None  # its CancelledError has frames that refer to this object
@@ -198,7 +230,8 @@ class _ClientWatch:
         if self._lost and kind is None:  # nobody would read the response
             raise Disconnected
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Start to watch."""
         self._watcher = self._loop.create_task(self._watch())
 
     async def _watch(self) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from typing import ClassVar
 
+from gateway.lazy_timer import LazyTimer
 from gateway.server.uvicorn_internals import HttpToolsProtocol
 
 MIN_WRITTEN = 65_536
@@ -27,14 +28,15 @@ class DeadlineProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the timeout for the first request."""
         super().connection_made(transport)
+        self._idle = LazyTimer(self.loop, self.close)  # whether or not its client has read the last response
         self.limit_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Cancel all timeouts."""
         super().connection_lost(exc)
         self.unlimit_request()
-        self.stop_keep_alive()
         self._stop_watching()
+        self._idle.close()
 
     def pause_writing(self) -> None:
         """Wait for the client to read, with a timeout."""
@@ -47,9 +49,18 @@ class DeadlineProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self._stop_watching()
 
-    def timeout_keep_alive_handler(self) -> None:
-        """Close an idle connection, whether or not its client has read the last response."""
-        self.close()
+    def start_keep_alive(self) -> None:
+        """Start the timeout for the next request."""
+        self._idle.set(self.loop.time() + self.timeout_keep_alive)
+
+    def stop_keep_alive(self) -> None:
+        """Cancel the timeout of an idle connection."""
+        self._idle.unset()
+
+    @property
+    def is_kept_alive(self) -> bool:
+        """Whether the connection waits for the next request."""
+        return self._idle.is_set
 
     def limit_request(self) -> None:
         """Start the request timeout, unless it is already running."""

@@ -93,8 +93,7 @@ class HttpProtocol(DeadlineProtocol):
         if not self._whole or self._is_answering():
             raise BadHead(*_NO_HTTP)  # httptools found two requests in a piece: answer the first
         self._whole = False
-        if self.timeout_keep_alive_task is not None:
-            self.stop_keep_alive()
+        self.stop_keep_alive()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -119,18 +118,19 @@ class HttpProtocol(DeadlineProtocol):
         self.unlimit_request()
         super().on_message_complete()
         if self.cycle.response_complete:  # it was rejected before its body arrived
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+            self.start_keep_alive()
 
     # Called by uvicorn.
 
     def on_response_complete(self) -> None:
         """Continue with the unparsed bytes, in a later iteration so that other connections get their turn."""
-        super().on_response_complete()
+        self.server_state.total_requests += 1
         if self.transport.is_closing():
             self.close()
-        elif self._pieces:
+            return
+        self.flow.resume_reading()
+        self.start_keep_alive()
+        if self._pieces:
             self._go_on_later()
 
     # Parsing.
@@ -165,7 +165,7 @@ class HttpProtocol(DeadlineProtocol):
             self._pieces.drop()
             return
         self._hold()
-        if not self._is_answering() and self.timeout_keep_alive_task is None:
+        if not self._is_answering() and not self.is_kept_alive:
             self.limit_request()
 
     def _feed(self, piece: bytes) -> None:

@@ -27,8 +27,6 @@ __all__ = [
 class HttpToolsProtocol(httptools_impl.HttpToolsProtocol):
     """The protocol of an HTTP/1.1 connection: its ASGI side is used, its handling of bytes is replaced."""
 
-    stop_keep_alive = httptools_impl.HttpToolsProtocol._unset_keepalive_if_required  # noqa: SLF001
-    """Cancel the timeout of an idle connection."""
     cycle_class = RequestResponseCycle
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:

@@ -13,6 +13,7 @@ from typing import cast
 import httptools
 import httpx
 
+from gateway.lazy_timer import LazyTimer
 from gateway.transport.answer import Received, ResponseTooLarge
 from gateway.transport.httpx_internals import Response
 from gateway.transport.keep_alive import idle_seconds
@@ -59,7 +60,7 @@ class Connection(asyncio.Protocol):
         self.is_readable: Callable[[], bool]
         """Return whether the kernel has something to read."""
         self._answer: asyncio.Future[httpx.Response] | None = None
-        self._timer: asyncio.Handle | None = None
+        self._limit = LazyTimer(self._loop, self._time_is_up)
         self._expects_body = True
         self._is_small = True
         self._may_be_kept = True
@@ -83,7 +84,7 @@ class Connection(asyncio.Protocol):
         self._is_small = len(request) <= MAX_SMALL_REQUEST
         self._head_complete = False
         if until is not None:
-            self._timer = self._loop.call_at(until, self._time_is_up, MAX_LATE_TURNS)
+            self._limit.set(until)
         self._transport.write(request)
         return answer
 
@@ -150,6 +151,7 @@ class Connection(asyncio.Protocol):
         """Fail the exchange in progress."""
         self.reusable = False
         self._settle(httpx.ReadError(f"The connection was lost before the response was complete: {exc or 'closed'}"))
+        self._limit.close()
         del self._parser  # it holds bound methods of this object: a reference cycle
         self._on_lost(self)
 
@@ -222,9 +224,16 @@ class Connection(asyncio.Protocol):
     def _is_framed(self) -> bool:
         return any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in self._headers)
 
-    def _time_is_up(self, turns: int) -> None:
+    def _time_is_up(self) -> None:
+        if self._answer is not None:
+            self._look(self._answer, MAX_LATE_TURNS)
+
+    def _look(self, answer: asyncio.Future[httpx.Response], turns: int) -> None:
+        """End an exchange, once the event loop has read what arrived in time."""
+        if self._answer is not answer:
+            return
         if turns and self.is_readable():
-            self._timer = self._loop.call_soon(self._time_is_up, turns - 1)
+            self._loop.call_soon(self._look, answer, turns - 1)
             return
         self._fail(httpx.ReadTimeout("The response was not complete in time."))
 
@@ -238,8 +247,7 @@ class Connection(asyncio.Protocol):
 
     def _settle(self, result: httpx.Response | httpx.TransportError) -> None:
         answer, self._answer = self._answer, None
-        if self._timer is not None:
-            self._timer.cancel()
+        self._limit.unset()
         self._all_received.total -= self._received
         self._received, self._body = 0, []
         if answer is None or answer.done():

@@ -20,7 +20,7 @@ from gateway.server.shutdown import Server
 from gateway.server.workers import Workers
 
 EXTENDED = {
-    DeadlineProtocol: "connection_made connection_lost pause_writing resume_writing timeout_keep_alive_handler",
+    DeadlineProtocol: "connection_made connection_lost pause_writing resume_writing",
     HttpProtocol: "connection_made data_received eof_received connection_lost on_message_begin on_headers_complete "
     "on_body on_message_complete on_response_complete",
     internals.HttpToolsProtocol: "_start_asgi_task",
@@ -75,7 +75,7 @@ def test_a_protocol_has_the_attributes_that_the_server_reads_and_sets() -> None:
         assert protocol.transport is transport
         assert isinstance(protocol.flow, internals.FlowControl)
         assert protocol in protocol.server_state.connections
-        assert (protocol.headers, protocol.cycle, protocol.timeout_keep_alive_task) == (None, None, None)
+        assert (protocol.headers, protocol.cycle) == (None, None)
         assert protocol.timeout_keep_alive == 5
         protocol.connection_lost(None)
         assert protocol not in protocol.server_state.connections
@@ -96,20 +96,6 @@ def test_a_request_has_a_cycle_and_its_response_is_written_in_two_parts() -> Non
         assert head.startswith(b"HTTP/1.1 200 ")
         assert head.endswith(b"\r\n\r\n")
         assert body == b"ok"
-
-    asyncio.run(check())
-
-
-def test_an_idle_connection_is_closed_by_a_timer_that_can_be_stopped() -> None:
-    async def check() -> None:
-        protocol, transport = await connected(internals.HttpToolsProtocol)
-        await answered(protocol)
-        timer = protocol.timeout_keep_alive_task
-        protocol.stop_keep_alive()
-        assert timer.cancelled()
-        assert protocol.timeout_keep_alive_task is None
-        protocol.timeout_keep_alive_handler()
-        assert transport.closing
 
     asyncio.run(check())
 
