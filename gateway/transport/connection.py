@@ -55,7 +55,6 @@ class Connection(asyncio.Protocol):
         self._on_lost = on_lost
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
-        self._descriptor: int
         self._parser: httptools.HttpResponseParser
         self.is_readable: Callable[[], bool]
         """Return whether the kernel has something to read."""
@@ -84,6 +83,7 @@ class Connection(asyncio.Protocol):
         self._is_small = len(request) <= MAX_SMALL_REQUEST
         self._head_complete = False
         if until is not None:
+            self._late_turns = MAX_LATE_TURNS
             self._limit.set(until)
         self._transport.write(request)
         return answer
@@ -115,7 +115,7 @@ class Connection(asyncio.Protocol):
         """Set up the parser."""
         self._transport = cast("asyncio.Transport", transport)
         self._parser = httptools.HttpResponseParser(self)
-        self._descriptor = transport.get_extra_info("socket").fileno()
+        self._descriptor: int = transport.get_extra_info("socket").fileno()
         self.is_readable = readability(self._descriptor)
         self.reusable = True
 
@@ -125,25 +125,26 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._received += len(data)
-        (received := self._all_received).total += len(data)
-        if self._received > received.max_response_bytes or received.total > received.MAX_TOTAL:
-            self._fail_as_too_large(
-                f"The response, or all together, are larger than {received.max_response_bytes} bytes."
-            )
+        self._all_received.total += len(data)
+        if self._received > self._all_received.max_response_bytes:
+            self._fail_as_too_large("The response is larger", self._all_received.max_response_bytes)
             return
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(httpx.RemoteProtocolError(f"The response is not HTTP/1: {error}"))
         if not self._head_complete and self._received > MAX_HEAD_BYTES:
-            self._fail_as_too_large(f"The response's head is larger than {MAX_HEAD_BYTES} bytes.")
+            self._fail_as_too_large("The response's head is larger", MAX_HEAD_BYTES)
+        elif self._all_received.total > Received.MAX_TOTAL and self._answer is not None:
+            self._fail_as_too_large("All responses being received are larger", Received.MAX_TOTAL)
 
     def eof_received(self) -> None:
         """Treat the end of the connection as the end of the body where that is how it is framed.
 
         Not over TLS: asyncio cannot tell close_notify from truncation.
         """
-        if self._answer is not None and self._head_complete and not self._tls and not self._is_framed():
+        is_framed = any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in self._headers)
+        if self._answer is not None and self._head_complete and not self._tls and not is_framed:
             self._settle(self._response(self._parser.get_status_code()))
         self.reusable = False
 
@@ -183,7 +184,7 @@ class Connection(asyncio.Protocol):
         if status < 200:
             self._fail(httpx.RemoteProtocolError(f"The response has the unexpected status {status}."))
         elif self._received > MAX_HEAD_BYTES and sum(len(n) + len(v) + 4 for n, v in self._headers) > MAX_HEAD_BYTES:
-            self._fail_as_too_large(f"The response's head is larger than {MAX_HEAD_BYTES} bytes.")
+            self._fail_as_too_large("The response's head is larger", MAX_HEAD_BYTES)
         elif not self._expects_body:
             self._settle(Response(status, self._headers, b"", self.abort))  # not reusable: the parser waits for a body
 
@@ -221,29 +222,20 @@ class Connection(asyncio.Protocol):
             return httpx.Response(status, headers=self._headers, stream=stream, extensions={"discard": self.abort})
         return Response(status, self._headers, body, self.abort)
 
-    def _is_framed(self) -> bool:
-        return any(name.lower() in {b"content-length", b"transfer-encoding"} for name, _ in self._headers)
-
     def _time_is_up(self) -> None:
-        if self._answer is not None:
-            self._look(self._answer, MAX_LATE_TURNS)
-
-    def _look(self, answer: asyncio.Future[httpx.Response], turns: int) -> None:
-        """End an exchange, once the event loop has read what arrived in time."""
-        if self._answer is not answer:
-            return
-        if turns and self.is_readable():
-            self._loop.call_soon(self._look, answer, turns - 1)
-            return
-        self._fail(httpx.ReadTimeout("The response was not complete in time."))
+        if self._late_turns and self.is_readable():  # in time, perhaps
+            self._late_turns -= 1
+            self._limit.set(self._loop.time())
+        else:
+            self._fail(httpx.ReadTimeout("The response was not complete in time."))
 
     def _fail(self, error: httpx.TransportError) -> None:
         self._settle(error)
         self.abort()
 
-    def _fail_as_too_large(self, message: str) -> None:
+    def _fail_as_too_large(self, what: str, limit: int) -> None:
         head = Response(self._parser.get_status_code(), self._headers, b"", self.abort) if self._head_complete else None
-        self._fail(ResponseTooLarge(message, head))
+        self._fail(ResponseTooLarge(f"{what} than {limit} bytes.", head))
 
     def _settle(self, result: httpx.Response | httpx.TransportError) -> None:
         answer, self._answer = self._answer, None

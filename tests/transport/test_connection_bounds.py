@@ -111,7 +111,7 @@ def test_the_responses_being_received_are_limited_together(  # noqa: C901  (each
 
             slow = [asyncio.create_task(send("/slow", 3.0 if end == "timed out" else GENEROUS)) for _ in range(2)]
             await until(lambda: len(halves) == 2)
-            with pytest.raises(ResponseTooLarge):
+            with pytest.raises(ResponseTooLarge, match="All responses being received are larger than"):
                 await send_until_refused()  # when both have been read
             if end == "cancelled":
                 slow[0].cancel()
