@@ -13,6 +13,7 @@ from gateway.engine import Engine
 from gateway.http import GraphQLEndpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import Health
+from gateway.idempotency import MemoryStore, Once, SqliteStore
 from gateway.invitations import Caller, InvitationsClient
 from gateway.schema import Context, create_schema
 from gateway.server.descriptors import client_connections, upstream_connections
@@ -32,16 +33,17 @@ LOCAL_ORIGINS = r"https?://(localhost|127\.0\.0\.1|\[::1\])(:\d+)?"
 def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASGIApp:
     """Return the gateway's application.
 
-    With a `store`, it is for development: it also serves the sandbox, supplies a missing token, and allows pages on
-    this machine to call it.
+    With a `store`, it is for development: it also serves the sandbox, supplies a missing token, allows pages on this
+    machine to call it, and keeps idempotency keys in memory.
     """
     url = settings.upstream_url
     transport = _transport(settings)
     client = InvitationsClient(transport, url=url, timeout=settings.upstream_timeout, update_path=settings.update_path)
+    once = _once(settings, in_memory=store is not None)
     sandbox_headers = {b"authorization": b"Bearer " + sandbox.SANDBOX_TOKEN.encode()}
 
     def context(headers: Mapping[bytes, bytes]) -> Context:
-        return Context(client.for_caller(Caller.read({**sandbox_headers, **headers} if store else headers)))
+        return Context(client.for_caller(Caller.read({**sandbox_headers, **headers} if store else headers)), once)
 
     health = Health()
     graphiql = GraphiQL(upstream=url, sandbox=store is not None) if settings.playground else None
@@ -63,6 +65,8 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
         with announced_shutdown(health.shutting_down, settings.shutdown_delay):
             yield
         await transport.aclose()
+        if once:
+            await once.aclose()
 
     others = Starlette(routes=routes, lifespan=lifespan)
     others.router.redirect_slashes = False  # A redirect would send the bearer token over the network once more.
@@ -85,6 +89,13 @@ def _transport(settings: Settings) -> Transport:
         ssl_context=tls_context() if url.startswith("https:") else None,
         proxy=settings.upstream_proxy.get_secret_value() or None,
     )
+
+
+def _once(settings: Settings, *, in_memory: bool) -> Once | None:
+    path = settings.idempotency_path
+    if path is None and not in_memory:
+        return None
+    return Once(SqliteStore(path) if path else MemoryStore(), longest=settings.upstream_timeout)
 
 
 def serve() -> ASGIApp:

@@ -74,6 +74,7 @@ def dev(data: Path | None) -> None:
 
     settings = _load()
     limit = _raise_limit()
+    _check_idempotency_store(settings.idempotency_path)
     with (
         closing(_store(data)) as store,
         closing(_listen(settings.host, settings.port)) as public,
@@ -100,6 +101,7 @@ def serve() -> None:
     settings = _load()
     limit = _raise_limit()
     _check_tls(settings.upstream_url)
+    _check_idempotency_store(settings.idempotency_path)
     with closing(_listen(settings.host, settings.port)) as public:
         _say(f"GraphQL at {_origin(public)}/graphql, in front of {settings.upstream_url}")
         run("gateway.app:serve", [public], limit, settings, workers=settings.workers)
@@ -170,6 +172,16 @@ def _check_tls(upstream_url: str) -> None:
             tls_context()
     except TlsError as error:
         raise click.ClickException(str(error)) from None
+
+
+def _check_idempotency_store(path: Path | None) -> None:
+    from gateway.idempotency import SqliteStore, StoreUnavailable  # noqa: PLC0415 (as above)
+
+    try:
+        if path:
+            SqliteStore(path).check()
+    except StoreUnavailable as error:
+        raise click.ClickException(f"cannot keep idempotency keys in {path}: {error}") from None
 
 
 def _store(data: Path | None) -> Any:

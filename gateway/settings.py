@@ -7,6 +7,7 @@ import os
 import re
 from difflib import get_close_matches
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -14,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "GATEWAY_"
+SQLITE = "sqlite:///"
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?)(:[0-9]*)?")
 
 
@@ -63,6 +65,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def _idempotency_store(url: str) -> str:
+    path = url.removeprefix(SQLITE)
+    if url and (path == url or path in ("", ":memory:") or path.endswith("/") or "\0" in path):
+        raise ValueError("must be a file such as sqlite:////var/lib/gateway/keys.db, or empty for none")
+    return url
+
+
 def _port(value: object) -> object:
     if isinstance(value, str) and value.startswith("tcp://"):
         # Kubernetes sets this variable for a service named gateway.
@@ -102,6 +111,9 @@ class Settings(BaseSettings):
     update_path: Literal["/linkedIn/invitations", "/linkedIn/invitations/{id}"] = Field(
         default="/linkedIn/invitations", description="path of updates; with {id}, the ID is not sent in the body"
     )
+    idempotency_store: Annotated[str, AfterValidator(_idempotency_store)] = Field(
+        default="", max_length=2000, description="where idempotency keys are kept: sqlite:///path; empty for nowhere"
+    )
     host: str = Field(default="127.0.0.1", min_length=1, max_length=255, description="address to listen on")
     port: Annotated[int, BeforeValidator(_port)] = Field(
         default=8000, ge=0, le=65535, description="port to listen on; 0 picks a free one"
@@ -119,6 +131,11 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)] = Field(
         default=(), max_length=100, description="comma-separated origins that may call the API; * allows all"
     )
+
+    @property
+    def idempotency_path(self) -> Path | None:
+        """The file of `idempotency_store`, or None if there is none."""
+        return Path(self.idempotency_store.removeprefix(SQLITE)) if self.idempotency_store else None
 
 
 def load_settings() -> Settings:

@@ -2,7 +2,7 @@
 
 from gateway.invitations.caller import Caller
 from gateway.invitations.client import COLLECTION, CallerClient, InvitationsClient
-from gateway.invitations.failures import InvitationsError
+from gateway.invitations.failures import InvitationsError, shown_tracking_id
 from gateway.invitations.model import (
     INT64_MAX,
     INT64_MIN,
@@ -33,4 +33,5 @@ __all__ = [
     "InvitationsError",
     "Position",
     "parse_int64",
+    "shown_tracking_id",
 ]

@@ -59,6 +59,15 @@ class CallerClient:
         self._api = api
         self._caller = caller
 
+    @property
+    def caller(self) -> Caller:
+        """The caller."""
+        return self._caller
+
+    def require_token(self) -> None:
+        """Raise InvitationsError if the caller has no bearer token."""
+        self._caller.headers()
+
     async def create(self, body: InvitationV2Body) -> InvitationV2:
         """Create an invitation (`POST`) and return it."""
 

@@ -63,9 +63,14 @@ class InvitationsError(GatewayError):
 
     def with_tracking_id(self, sent: object) -> "InvitationsError":
         """Return the error of a create, with its `trackingId` to look for if it may have been sent."""
-        if self.sent and isinstance(sent, str) and len(sent) <= MAX_TRACKING_ID:
-            self.extensions["trackingId"] = sent
+        if self.sent and (shown := shown_tracking_id(sent)) is not None:
+            self.extensions["trackingId"] = shown
         return self
+
+
+def shown_tracking_id(sent: object) -> str | None:
+    """Return the `trackingId` of a create as errors show it: None if it has none, or a long one."""
+    return sent if isinstance(sent, str) and len(sent) <= MAX_TRACKING_ID else None
 
 
 def answered(response: httpx.Response, graph: GraphError, client_request_id: str) -> InvitationsError:

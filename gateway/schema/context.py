@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import strawberry
 
+from gateway.idempotency import Once
 from gateway.invitations import CallerClient, InvitationV2
 
 
@@ -13,6 +14,8 @@ class Context:
     """One GraphQL request: a client for its caller, and the invitations already read."""
 
     invitations: CallerClient
+    once: Once | None = None
+    """Sends mutations that have an idempotency key; None if there is no store for keys."""
     _reads: dict[str, asyncio.Future[InvitationV2 | None]] = field(default_factory=dict, repr=False)
 
     async def invitation(self, id: str) -> InvitationV2 | None:

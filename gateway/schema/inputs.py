@@ -105,6 +105,12 @@ _BODIES: dict[type, type[msgspec.Struct]] = {
 }
 
 
+def as_given(input: CreateInvitationInput | UpdateInvitationInput) -> rest.InvitationV2Body:
+    """Return the body for an input, without defaults."""
+    body: rest.InvitationV2Body = _body(input)
+    return body
+
+
 def new_invitation(input: CreateInvitationInput) -> rest.InvitationV2Body:
     """Return the body that creates the invitation, with its defaults filled in."""
     body: rest.InvitationV2Body = _body(input)

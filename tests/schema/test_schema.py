@@ -96,8 +96,8 @@ SHAPES = {
         "invitations(first: Int, after: String)": "InvitationConnection",
     },
     "Mutation": {
-        "createInvitation(input: CreateInvitationInput!)": "InvitationV2",
-        "updateInvitation(input: UpdateInvitationInput!)": "InvitationV2",
+        "createInvitation(input: CreateInvitationInput!, idempotencyKey: String)": "InvitationV2",
+        "updateInvitation(input: UpdateInvitationInput!, idempotencyKey: String)": "InvitationV2",
     },
     "InvitationV2": {
         **PROPERTIES,

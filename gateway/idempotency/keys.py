@@ -1,0 +1,45 @@
+"""What is stored of a key, and of the input that it was used for: hashes that reveal neither."""
+
+import hashlib
+import hmac
+import re
+from uuid import UUID
+
+from gateway.errors import ErrorCode, GatewayError, Outcome
+
+MIN_CHARACTERS = 16
+MAX_CHARACTERS = 255
+_VISIBLE = re.compile(rf"[!-~]{{{MIN_CHARACTERS},{MAX_CHARACTERS}}}")
+
+
+class Key:
+    """A key that a client has chosen."""
+
+    __slots__ = ("_key", "name")
+
+    def __init__(self, text: str) -> None:
+        """Raise GatewayError if the text is not a valid key."""
+        if not _VISIBLE.fullmatch(text):
+            raise GatewayError(
+                ErrorCode.BAD_USER_INPUT,
+                f"`idempotencyKey` must have {MIN_CHARACTERS} to {MAX_CHARACTERS} visible ASCII characters. "
+                "Use a new random UUID for each thing that a user does.",
+                Outcome.NOT_APPLIED,
+            )
+        self._key = text.encode("ascii")
+        self.name = self._hash(b"name")
+        """The name of the key in the store."""
+
+    def fingerprint(self, mutation: str, input: bytes) -> bytes:
+        """Return a hash of a mutation and its input.
+
+        It depends on the key, which is not stored: nobody who reads the store can test a guess at the input.
+        """
+        return hmac.digest(self._hash(b"fingerprint"), mutation.encode() + b"\0" + input, "sha256")
+
+    def tracking_id(self) -> str:
+        """Return a UUID that is always the same for this key, and that does not reveal it."""
+        return str(UUID(bytes=self._hash(b"trackingId")[:16], version=4))
+
+    def _hash(self, purpose: bytes) -> bytes:
+        return hashlib.sha256(purpose + b"\0" + self._key).digest()

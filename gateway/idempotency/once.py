@@ -1,0 +1,218 @@
+"""Sends a mutation at most once for a key.
+
+A key is free, or its record is in one of three states:
+
+```
+            claim                  succeeded, or APPLIED
+   free  ─────────▶  running  ──────────────────────────▶  done(id)  ─┐
+     ▲                │    │                                          │
+     │  NOT_APPLIED   │    │   UNKNOWN, or the lease has ended        │
+     ├────────────────┘    └──────────────────────────▶  unknown  ────┤
+     └────────────────────────────────────────────────────────────────┘
+                               24 hours after the claim
+```
+
+What a request with the same key gets:
+
+| state | same mutation and input | other |
+|---|---|---|
+| free | it is sent | it is sent |
+| running, in this process, same token | the result of the one that runs | `IDEMPOTENCY_KEY_REUSED` |
+| running, otherwise | `IDEMPOTENCY_IN_PROGRESS` | `IDEMPOTENCY_KEY_REUSED` |
+| done | the invitation, read with its own token | `IDEMPOTENCY_KEY_REUSED` |
+| unknown | `IDEMPOTENCY_UNKNOWN` | `IDEMPOTENCY_KEY_REUSED` |
+
+Only a request that moves a key from free to running sends anything, and a key becomes free only if the request was
+certainly not applied, or with time. Everything that goes wrong must therefore end in unknown, or lead there:
+
+- A process that dies after the claim, or a request that is cancelled, ends nothing: the key is unknown once the lease
+  has ended, whether or not anything was sent. The lease is longer than a request can take.
+- A process that stops for longer than the lease may still end it, unless another request has already been told that the
+  outcome is unknown: `finish` requires the claim's owner, and that it is still running.
+- A process that stops between the claim and the send does not send once the lease is too short for it.
+- The store fails before the claim: nothing is sent. It fails after: the client gets the true outcome, and the key
+  becomes unknown with the lease.
+- The clocks of two processes differ: a lease ends sooner or later for one of them, so a key is unknown too soon or
+  still running. Neither sends anything. Only a clock that is wrong by a whole day could free a key.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
+from math import ceil
+from secrets import token_bytes
+from typing import Any, Generic, TypeVar
+
+from gateway.errors import ErrorCode, GatewayError, Outcome
+from gateway.idempotency.store import Record, State, Store, StoreUnavailable
+from gateway.telemetry import log_bug
+
+KEEP = 24 * 60 * 60.0
+"""Seconds for which a key is kept."""
+LEASE_MARGIN = 30.0
+"""Seconds that a lease is longer than a request may take: for the store, and for a process that is short of CPU."""
+RETRY_AFTER = 2
+"""Maximum seconds until a request that is running elsewhere should be asked for again: most end by then."""
+MAX_ID = 2_000
+"""Maximum characters of a stored id. A longer one is not stored, so the invitation cannot be read again."""
+
+logger = logging.getLogger("gateway.idempotency")
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedCall(Generic[T]):
+    """A mutation to send at most once."""
+
+    name: bytes
+    fingerprint: bytes
+    caller: Hashable
+    """Requests of the same caller share a result that is still to come."""
+    send: Callable[[], Awaitable[T]]
+    """Sends the mutation. If it fails, raises GatewayError with its outcome."""
+    read: Callable[[str], Awaitable[T]]
+    """Reads what an earlier request has changed, by its id. Raises GatewayError."""
+    id_of: Callable[[T], str]
+    known_id: str | None = None
+    """The id, if the caller has chosen it: it is known even if the response is unusable."""
+    tracking_id: str | None = None
+    """What to look for if the outcome is unknown."""
+
+
+class Once:
+    """Sends mutations at most once for each key."""
+
+    def __init__(self, store: Store, *, longest: float, clock: Callable[[], float] = time.time) -> None:
+        """`longest` is the maximum time in seconds that sending a mutation can take."""
+        self._store = store
+        self._longest = longest
+        self._clock = clock
+        self._running: dict[Hashable, asyncio.Future[Any]] = {}
+
+    async def run(self, call: KeyedCall[T]) -> T:
+        """Send the mutation and return its result, or what came of it earlier. Raises GatewayError."""
+        identity = (call.name, call.fingerprint, call.caller)
+        running: asyncio.Future[T] | None = self._running.get(identity)
+        if running is not None:
+            return await asyncio.shield(running)
+        running = self._running[identity] = asyncio.get_running_loop().create_future()
+        try:
+            value = await self._claim_and_send(call)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                frames, error.__traceback__ = error.__traceback__, None  # they refer to the future: a cycle
+                running.set_exception(error)
+                running.exception()  # Mark it as retrieved: usually, nobody else waits.
+                error.__traceback__ = frames
+            else:
+                running.cancel()
+            raise
+        finally:
+            del self._running[identity]
+        running.set_result(value)
+        return value
+
+    async def aclose(self) -> None:
+        """Close the store."""
+        await self._store.aclose()
+
+    async def _claim_and_send(self, call: KeyedCall[T]) -> T:
+        now = self._clock()
+        lease_ends = now + self._longest + LEASE_MARGIN
+        claim = Record(call.fingerprint, token_bytes(16), now, lease_ends, now + KEEP)
+        stored = await self._claim(call.name, claim)
+        if stored is not None:
+            return await _answer_again(call, stored, now)
+        if self._clock() > lease_ends - self._longest:
+            await self._finish(call.name, claim.owner, None)
+            raise _unavailable()
+        try:
+            value = await call.send()
+        except GatewayError as error:
+            await self._finish_failed(call, claim.owner, error.outcome)
+            raise
+        except Exception:
+            await self._finish(call.name, claim.owner, State.UNKNOWN)
+            raise
+        await self._finish(call.name, claim.owner, State.DONE, call.id_of(value))
+        return value
+
+    async def _claim(self, name: bytes, claim: Record) -> Record | None:
+        try:
+            return await self._store.claim(name, claim)
+        except Exception as error:  # noqa: BLE001 (whatever it is, nothing may be sent)
+            _log(error, "claim")
+            raise _unavailable() from None
+
+    async def _finish_failed(self, call: KeyedCall[T], owner: bytes, outcome: Outcome | None) -> None:
+        match outcome:
+            case Outcome.NOT_APPLIED:
+                await self._finish(call.name, owner, None)
+            case Outcome.APPLIED:
+                await self._finish(call.name, owner, State.DONE, call.known_id)
+            case _:
+                await self._finish(call.name, owner, State.UNKNOWN)
+
+    async def _finish(self, name: bytes, owner: bytes, state: State | None, id: str | None = None) -> None:
+        try:
+            await self._store.finish(name, owner, state, id if id is not None and len(id) <= MAX_ID else None)
+        except Exception as error:  # noqa: BLE001 (it must not hide the outcome of the mutation)
+            _log(error, "finish")
+
+
+async def _answer_again(call: KeyedCall[T], stored: Record, now: float) -> T:
+    """Return the result of an earlier request with the same key, or raise the error for it."""
+    if stored.fingerprint != call.fingerprint:
+        raise GatewayError(
+            ErrorCode.IDEMPOTENCY_KEY_REUSED,
+            "`idempotencyKey` was used for another mutation or input. Use a new key, or send exactly the same input.",
+            Outcome.NOT_APPLIED,
+        )
+    if stored.state is State.RUNNING:
+        raise GatewayError(
+            ErrorCode.IDEMPOTENCY_IN_PROGRESS,
+            "A request with this `idempotencyKey` is still running. Send it again after `retryAfter` seconds.",
+            Outcome.UNKNOWN,
+            retryAfter=max(1, min(RETRY_AFTER, ceil(stored.lease_ends - now))),
+            trackingId=call.tracking_id,
+        )
+    if stored.state is State.UNKNOWN:
+        raise GatewayError(
+            ErrorCode.IDEMPOTENCY_UNKNOWN,
+            "An earlier request with this `idempotencyKey` may have been applied. Nothing was sent again. "
+            "Check before you use a new key.",
+            Outcome.UNKNOWN,
+            trackingId=call.tracking_id,
+        )
+    if stored.invitation_id is None:
+        raise GatewayError(
+            ErrorCode.UPSTREAM_INVALID_RESPONSE,
+            "An earlier request with this `idempotencyKey` was applied, but its response could not be used.",
+            Outcome.APPLIED,
+            trackingId=call.tracking_id,
+        )
+    try:
+        return await call.read(stored.invitation_id)
+    except GatewayError as error:
+        error.outcome = Outcome.APPLIED
+        raise
+
+
+def _unavailable() -> GatewayError:
+    return GatewayError(
+        ErrorCode.IDEMPOTENCY_STORE_UNAVAILABLE,
+        "The store of idempotency keys is unavailable, so nothing was sent. Send it again later with the same key.",
+        Outcome.NOT_APPLIED,
+        retryAfter=1,
+    )
+
+
+def _log(error: Exception, step: str) -> None:
+    if isinstance(error, StoreUnavailable):
+        logger.warning("store_unavailable=%s step=%s", json.dumps(str(error)), step)
+    else:
+        log_bug(logger, error, step=step)

@@ -1,0 +1,64 @@
+"""Mutations with idempotency keys, and gateways that accept them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from support.gateway import Gateway, running_gateway
+from support.invitations_upstream import Handler, Reply, Request, json_answer
+from support.servers import serve_app
+from support.waiting import LIMIT
+
+from gateway.app import create_app
+from gateway.sandbox import Store
+from gateway.settings import Settings
+
+CREATE = """mutation ($key: String, $input: CreateInvitationInput!) {
+  createInvitation(input: $input, idempotencyKey: $key) { id inviter } }"""
+UPDATE = """mutation ($key: String, $input: UpdateInvitationInput!) {
+  updateInvitation(input: $input, idempotencyKey: $key) { id inviter } }"""
+INPUT = {"inviter": "a", "invitee": "b", "message": {}}
+CHANGES = {"id": "1", "inviter": "a"}
+
+
+def create(key: str, **other: object) -> tuple[str, dict[str, object]]:
+    """Return a document and its variables."""
+    return CREATE, {"key": key, "input": {**INPUT, **other}}
+
+
+def update(key: str, **other: object) -> tuple[str, dict[str, object]]:
+    """Return a document and its variables."""
+    return UPDATE, {"key": key, "input": {**CHANGES, **other}}
+
+
+MUTATIONS: dict[str, Callable[..., tuple[str, dict[str, object]]]] = {"create": create, "update": update}
+
+
+def new_key() -> str:
+    return str(uuid4())
+
+
+def serving(send: Reply, read: Reply | None = None) -> Handler:
+    """Return a handler that sends one reply to each mutation, and another to each read."""
+    found = json_answer(200, {"id": "1", "inviter": "as read"})
+
+    def handler(request: Request) -> Reply:
+        return (found if read is None else read) if request.method == "GET" else send
+
+    return handler
+
+
+@contextmanager
+def gateway_with_memory(upstream: str) -> Iterator[Gateway]:
+    """Run a gateway that keeps keys in memory, as `dev` does, but in front of another API."""
+    settings = Settings.model_validate({"upstream_url": f"{upstream}/v1.0", "upstream_timeout": LIMIT})
+    with serve_app(create_app(settings, store=Store())) as url, Gateway(url) as gateway:
+        yield gateway
+
+
+@contextmanager
+def gateway_with_file(upstream: str, file: Path) -> Iterator[Gateway]:
+    """Run a gateway that keeps keys in a file."""
+    with running_gateway(upstream, idempotency_store=f"sqlite:///{file}") as gateway:
+        yield gateway
