@@ -75,10 +75,14 @@ class File:
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
         connection = sqlite3.connect(self._path, timeout=LOCK_LIMIT, isolation_level=None, check_same_thread=False)
         try:
+            new = _is_new(connection)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             with _transaction(connection):
-                _initialize(connection)
+                if new:
+                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                for statement in _SCHEMA:
+                    connection.execute(statement)
         except BaseException:
             connection.close()
             raise
@@ -92,15 +96,13 @@ class File:
         return found.st_dev, found.st_ino
 
 
-def _initialize(connection: sqlite3.Connection) -> None:
+def _is_new(connection: sqlite3.Connection) -> bool:
+    """Return whether the database is empty. Raises StoreUnavailable if it is another application's."""
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if application_id != APPLICATION_ID:
-        if application_id or tables:
-            raise StoreUnavailable("it is the database of another application")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    for statement in _SCHEMA:
-        connection.execute(statement)
+    if application_id != APPLICATION_ID and (application_id or tables):
+        raise StoreUnavailable("it is the database of another application")
+    return not application_id
 
 
 @contextmanager

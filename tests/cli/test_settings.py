@@ -1,6 +1,7 @@
 """The settings: names, defaults, limits, and the errors for invalid ones."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +38,9 @@ ACCEPTED: list[tuple[str, str, object]] = [
     ("upstream_timeout", "0.1", 0.1),
     ("upstream_timeout", "300", 300.0),
     ("update_path", "/linkedIn/invitations/{id}", "/linkedIn/invitations/{id}"),
+    ("idempotency_store", "", ""),
+    ("idempotency_store", "sqlite:///keys.db", "sqlite:///keys.db"),
+    ("idempotency_store", "sqlite:////var/lib/gateway/keys.db", "sqlite:////var/lib/gateway/keys.db"),
     ("host", "0.0.0.0", "0.0.0.0"),  # noqa: S104  (users set this)
     ("host", "::", "::"),
     ("port", "0", 0),
@@ -58,6 +62,18 @@ ACCEPTED: list[tuple[str, str, object]] = [
 def test_a_variable_sets_its_setting(monkeypatch: pytest.MonkeyPatch, name: str, text: str, value: object) -> None:
     monkeypatch.setenv(f"GATEWAY_{name.upper()}", text)
     assert getattr(load_settings(), name) == value
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("", None),
+        ("sqlite:///keys.db", Path("keys.db")),
+        ("sqlite:////var/a b?c#d%20/keys.db", Path("/var/a b?c#d%20/keys.db")),
+    ],
+)
+def test_the_file_of_idempotency_keys_is_what_follows_three_slashes(url: str, path: Path | None) -> None:
+    assert Settings(idempotency_store=url).idempotency_path == path
 
 
 def test_a_proxy_with_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,6 +134,11 @@ REFUSED: list[tuple[str, str]] = [
     ),
     *(("upstream_timeout", seconds) for seconds in ["", "0", "0.09", "-1", "301", "nan", "inf", "5ecret", "1e9"]),
     *(("update_path", path) for path in ["", "/5ecret", "/linkedIn/invitations/{5ecret}", "/linkedin/invitations"]),
+    *(
+        ("idempotency_store", url)
+        for url in ["5ecret", "/5ecret", "sqlite:///", "sqlite:///:memory:", "sqlite://5ecret", "sqlite:////5ecret/"]
+    ),
+    ("idempotency_store", "redis://:5ecret@cache.example"),
     *(("host", host) for host in ["", "5ecret" * 50]),
     *(("port", port) for port in ["", "-1", "65536", "80.5", "5ecret", "0x50"]),
     *(("workers", workers) for workers in ["", "0", "-1", "129", "1.5", "5ecret"]),

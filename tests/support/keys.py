@@ -1,11 +1,13 @@
 """Mutations with idempotency keys, and gateways that accept them."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from support.gateway import Gateway, running_gateway
+from support.commands import limited, started
+from support.gateway import Gateway, GatewayProcess, running_gateway
 from support.invitations_upstream import Handler, Reply, Request, json_answer
 from support.servers import serve_app
 from support.waiting import LIMIT
@@ -62,3 +64,26 @@ def gateway_with_file(upstream: str, file: Path) -> Iterator[Gateway]:
     """Run a gateway that keeps keys in a file."""
     with running_gateway(upstream, idempotency_store=f"sqlite:///{file}") as gateway:
         yield gateway
+
+
+@contextmanager
+def keyed_process(
+    upstream: str, file: Path, *, before: str = "pass", ulimit: str | None = None, **settings: object
+) -> Iterator[GatewayProcess]:
+    """Run `serve` with a file for keys. `before` is a line of Python to execute first."""
+    program = [sys.executable, "-c", f"{before}\nfrom gateway import cli\nif __name__ == '__main__': cli.main()"]
+    given = {"UPSTREAM_URL": f"{upstream}/v1.0", "UPSTREAM_TIMEOUT": 300, "IDEMPOTENCY_STORE": f"sqlite:///{file}"}
+    variables = {f"GATEWAY_{name}": str(value) for name, value in {**given, **settings}.items()}
+    with (
+        started("serve", "--port", "0", variables=variables, program=program, sh=limited(ulimit)) as command,
+        GatewayProcess(command) as gateway,
+    ):
+        yield gateway
+
+
+LATER = """
+import time
+from gateway.idempotency.once import Once
+Once.__init__.__kwdefaults__["clock"] = lambda: time.time() + 1000
+"""
+"""Makes a process's clock run 1000 seconds ahead: longer than a lease."""
