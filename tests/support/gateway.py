@@ -122,9 +122,16 @@ def running_gateway(upstream: str, **settings: object) -> Iterator[Gateway]:
 
 
 @contextmanager
-def gateway_process(*words: str, ulimit: str | None = None, **settings: Any) -> Iterator[GatewayProcess]:
-    """Run a command on a free port, optionally with its own `ulimit`. Settings are passed as `UPSTREAM_URL=…`."""
+def gateway_process(
+    *words: str, ulimit: str | None = None, python_path: str | None = None, **settings: Any
+) -> Iterator[GatewayProcess]:
+    """Run a command on a free port, optionally with its own `ulimit` and folder to import from.
+
+    Settings are passed as `UPSTREAM_URL=…`.
+    """
     variables = {f"GATEWAY_{name}": str(value) for name, value in settings.items()}
+    if python_path:
+        variables["PYTHONPATH"] = python_path
     with (
         started(*words, "--port", "0", variables=variables, sh=limited(ulimit)) as command,
         GatewayProcess(command) as gateway,
