@@ -14,6 +14,7 @@ from benchmarks import cold_start as starting
 from benchmarks import compare as throughput
 from benchmarks import delays as far_away
 from benchmarks import hot_path as calls
+from benchmarks import keys as idempotency
 from benchmarks import layers as cpu
 from benchmarks import memory as resident
 from benchmarks import rates as latency
@@ -190,6 +191,13 @@ def cold(session: Session) -> None:
 def layers(session: Session) -> None:
     """Show where the CPU time of a request to the gateway goes."""
     click.echo(cpu.show(cpu.measure(session.lab())) + "\n")
+
+
+@main.command()
+@click.pass_obj
+def keys(session: Session) -> None:
+    """Measure what an idempotency key costs, in each store."""
+    click.echo(idempotency.show(idempotency.measure(session.lab())) + "\n")
 
 
 @main.command()

@@ -58,6 +58,12 @@ def test_delays_measures_each_delay_number_of_clients_and_number_of_workers_and_
     assert len(list(curves)) == 2 * 3, "one for each number of workers, and the ideal"
 
 
+def test_keys_measures_creates_without_a_key_and_with_each_store() -> None:
+    (table,) = run("keys")
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == ["no key", "memory", "SQLite"]
+    assert all(float(cell) > 0 for row in (2, 3, 4) for cell in figures(table, row))
+
+
 def test_cold_start_measures_when_all_clients_have_an_answer() -> None:
     (table,) = run("cold-start", "--clients", "50", "--delay", "0.1")
     first, half, last, errors = figures(table)
