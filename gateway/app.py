@@ -13,7 +13,7 @@ from gateway.engine import Engine
 from gateway.http import GraphQLEndpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import Health
-from gateway.idempotency import MemoryStore, Once, SqliteStore
+from gateway.idempotency import MemoryStore, Once, open_store
 from gateway.invitations import Caller, InvitationsClient
 from gateway.schema import Context, create_schema
 from gateway.server.descriptors import client_connections, upstream_connections
@@ -92,10 +92,10 @@ def _transport(settings: Settings) -> Transport:
 
 
 def _once(settings: Settings, *, in_memory: bool) -> Once | None:
-    path = settings.idempotency_path
-    if path is None and not in_memory:
+    url = settings.idempotency_store.get_secret_value()
+    if not url and not in_memory:
         return None
-    return Once(SqliteStore(path) if path else MemoryStore(), longest=settings.upstream_timeout)
+    return Once(open_store(url) if url else MemoryStore(), longest=settings.upstream_timeout)
 
 
 def serve() -> ASGIApp:

@@ -1,5 +1,6 @@
 """The command line."""
 
+import asyncio
 import difflib
 import os
 import socket
@@ -74,7 +75,7 @@ def dev(data: Path | None) -> None:
 
     settings = _load()
     limit = _raise_limit()
-    _check_idempotency_store(settings.idempotency_path)
+    _check_idempotency_store(settings.idempotency_store.get_secret_value())
     with (
         closing(_store(data)) as store,
         closing(_listen(settings.host, settings.port)) as public,
@@ -101,7 +102,7 @@ def serve() -> None:
     settings = _load()
     limit = _raise_limit()
     _check_tls(settings.upstream_url)
-    _check_idempotency_store(settings.idempotency_path)
+    _check_idempotency_store(settings.idempotency_store.get_secret_value())
     with closing(_listen(settings.host, settings.port)) as public:
         _say(f"GraphQL at {_origin(public)}/graphql, in front of {settings.upstream_url}")
         run("gateway.app:serve", [public], limit, settings, workers=settings.workers)
@@ -154,10 +155,14 @@ def _say(line: str) -> None:
     sink_of(sys.stdout).write(line + "\n")
 
 
+def _warn(line: str) -> None:
+    sink_of(sys.stderr).write(f"Warning: {line}\n")
+    sink_of(sys.stderr).drain()
+
+
 def _load() -> Settings:
     for line in unknown_variables():
-        sink_of(sys.stderr).write(f"Warning: {line}\n")
-        sink_of(sys.stderr).drain()
+        _warn(line)
     try:
         return load_settings()
     except SettingsError as error:
@@ -174,14 +179,17 @@ def _check_tls(upstream_url: str) -> None:
         raise click.ClickException(str(error)) from None
 
 
-def _check_idempotency_store(path: Path | None) -> None:
-    from gateway.idempotency import SqliteStore, StoreUnavailable  # noqa: PLC0415 (as above)
+def _check_idempotency_store(url: str) -> None:
+    from gateway.idempotency import StoreRefused, StoreUnavailable, check_store  # noqa: PLC0415 (as above)
 
     try:
-        if path:
-            SqliteStore(path).check()
+        if url:
+            asyncio.run(check_store(url))
     except StoreUnavailable as error:
-        raise click.ClickException(f"cannot keep idempotency keys in {path}: {error}") from None
+        what = f"GATEWAY_IDEMPOTENCY_STORE: {error}"
+        if isinstance(error, StoreRefused) or url.startswith("sqlite:"):
+            raise click.ClickException(what) from None
+        _warn(f"{what}. Mutations with a key fail until it is available")
 
 
 def _store(data: Path | None) -> Any:

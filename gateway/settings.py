@@ -7,7 +7,6 @@ import os
 import re
 from difflib import get_close_matches
 from ipaddress import ip_address
-from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -15,7 +14,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, Validati
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX = "GATEWAY_"
-SQLITE = "sqlite:///"
 _HOST_AND_PORT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.?)(:[0-9]*)?")
 
 
@@ -65,11 +63,22 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _idempotency_store(url: str) -> str:
-    path = url.removeprefix(SQLITE)
-    if url and (path == url or path in ("", ":memory:") or path.endswith("/") or "\0" in path):
-        raise ValueError("must be a file such as sqlite:////var/lib/gateway/keys.db, or empty for none")
-    return url
+def _idempotency_store(store: SecretStr) -> SecretStr:
+    url = store.get_secret_value()
+    path = url.removeprefix("sqlite:///")
+    is_file = path != url and path not in {"", ":memory:"} and not path.endswith("/") and "\0" not in path
+    if url and not is_file and not _is_redis(url):
+        raise ValueError("must be a URL such as sqlite:////var/lib/gateway/keys.db or rediss://:password@host:6379/0")
+    return store
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        fits = parts.scheme in {"redis", "rediss"} and _has_address(parts) and parts.port != 0
+    except ValueError:  # its message would repeat the value
+        return False
+    return fits and not parts.query and not parts.fragment and re.fullmatch(r"(/[0-9]{0,5})?", parts.path) is not None
 
 
 def _port(value: object) -> object:
@@ -111,8 +120,10 @@ class Settings(BaseSettings):
     update_path: Literal["/linkedIn/invitations", "/linkedIn/invitations/{id}"] = Field(
         default="/linkedIn/invitations", description="path of updates; with {id}, the ID is not sent in the body"
     )
-    idempotency_store: Annotated[str, AfterValidator(_idempotency_store)] = Field(
-        default="", max_length=2000, description="where idempotency keys are kept: sqlite:///path; empty for nowhere"
+    idempotency_store: Annotated[SecretStr, AfterValidator(_idempotency_store)] = Field(
+        default=SecretStr(""),
+        max_length=2000,
+        description="where idempotency keys are kept: sqlite:///path, redis://… or rediss://…",
     )
     host: str = Field(default="127.0.0.1", min_length=1, max_length=255, description="address to listen on")
     port: Annotated[int, BeforeValidator(_port)] = Field(
@@ -131,11 +142,6 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split), AfterValidator(_origins)] = Field(
         default=(), max_length=100, description="comma-separated origins that may call the API; * allows all"
     )
-
-    @property
-    def idempotency_path(self) -> Path | None:
-        """The file of `idempotency_store`, or None if there is none."""
-        return Path(self.idempotency_store.removeprefix(SQLITE)) if self.idempotency_store else None
 
 
 def load_settings() -> Settings:

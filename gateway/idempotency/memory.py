@@ -15,6 +15,9 @@ class MemoryStore:
         self._max_records = max_records
         self._records: dict[bytes, Record] = {}
 
+    async def check(self) -> None:
+        """See `Store`."""
+
     async def claim(self, name: bytes, record: Record) -> Record | None:
         """See `Store`."""
         self._remove_expired(record.claimed)

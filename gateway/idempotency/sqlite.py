@@ -35,8 +35,11 @@ class SqliteStore:
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def check(self) -> None:
-        """Open the file, write to it and close it. Raises StoreUnavailable. Call it before the first claim."""
+    async def check(self) -> None:
+        """Open the file, begin to write to it, and close it; see `Store`."""
+        await asyncio.to_thread(self._check)
+
+    def _check(self) -> None:
         try:
             self._file.run([])
         finally:

@@ -31,11 +31,19 @@ class StoreUnavailable(Exception):  # noqa: N818 (it is temporary)
     """The store could not do its work; the message says why, without values."""
 
 
+class StoreRefused(StoreUnavailable):
+    """The store must not be used: it would not keep its promise."""
+
+
 class Store(Protocol):
     """Keeps records by the names of keys. Each method is atomic for all processes that use the store.
 
     Methods raise StoreUnavailable after a few seconds at most.
     """
+
+    async def check(self) -> None:
+        """Raise StoreUnavailable if the store cannot be used, StoreRefused if it must not. Call it before the rest."""
+        ...
 
     async def claim(self, name: bytes, record: Record) -> Record | None:
         """Store a record and return None if the name is free; else return what is stored.

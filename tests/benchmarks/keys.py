@@ -14,6 +14,7 @@ from benchmarks.in_process import ask, run_on_its_loop
 from benchmarks.lab import Lab
 from benchmarks.operations import INPUT
 from benchmarks.table import number, table
+from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from gateway.app import create_app
@@ -43,7 +44,7 @@ def measure(lab: Lab) -> Timings:
 
 async def _measure(lab: Lab, folder: Path, timings: Timings) -> None:
     settings = Settings(upstream_url=lab.upstream.url)
-    in_file = settings.model_copy(update={"idempotency_store": f"sqlite:///{folder}/keys.db"})
+    in_file = Settings(upstream_url=lab.upstream.url, idempotency_store=SecretStr(f"sqlite:///{folder}/keys.db"))
     apps = {
         "no key": create_app(settings),
         "memory": create_app(settings, store=Store()),

@@ -1,17 +1,25 @@
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
-from support.gateway import Gateway
+from support.gateway import Gateway, running_gateway
 from support.invitations_upstream import InvitationsUpstream
 from support.keys import gateway_with_file, gateway_with_memory
+from support.redis import redis_server
 
 
-@pytest.fixture(scope="module", params=["memory", "sqlite"])
+@pytest.fixture(scope="module", params=["memory", "sqlite", "redis"])
 def gateway(
     request: pytest.FixtureRequest, upstream: InvitationsUpstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """Run a gateway with each kind of store."""
     file = tmp_path_factory.mktemp("keys") / "keys.db"
-    start = gateway_with_memory if request.param == "memory" else lambda url: gateway_with_file(url, file)
-    with start(upstream.url) as gateway:
-        yield gateway
+    with ExitStack() as stack:
+        if request.param == "memory":
+            running = gateway_with_memory(upstream.url)
+        elif request.param == "sqlite":
+            running = gateway_with_file(upstream.url, file)
+        else:
+            server = stack.enter_context(redis_server())
+            running = running_gateway(upstream.url, idempotency_store=server.url)
+        yield stack.enter_context(running)

@@ -66,7 +66,7 @@ def test_a_gateway_does_not_start_with_an_unusable_file(
     before = file.read_bytes() if file.is_file() else None
     variables = {"GATEWAY_IDEMPOTENCY_STORE": f"sqlite:///{file}"}
     result = run_command(command, "--port", "0", variables=variables)
-    assert_one_line_of_error(result, "cannot keep idempotency keys in", str(file))
+    assert_one_line_of_error(result, "GATEWAY_IDEMPOTENCY_STORE")
     assert before == (file.read_bytes() if file.is_file() else None)
 
 

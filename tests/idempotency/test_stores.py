@@ -112,7 +112,7 @@ def test_claims_remove_expired_records_in_small_steps(tmp_path: Path) -> None:
 def test_a_hundred_claims_at_once_are_one_at_a_time_for_each_name(tmp_path: Path) -> None:
     async def run() -> None:
         stores = [SqliteStore(tmp_path / "keys.db") for _ in range(2)]
-        stores[0].check()
+        await stores[0].check()
         found = await asyncio.gather(*(store.claim(b"%d" % number, CLAIM) for number in range(50) for store in stores))
         assert sum(it is None for it in found) == 50
         for store in stores:
@@ -142,10 +142,10 @@ def test_a_claim_that_is_given_up_is_freed_once_the_disk_responds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "keys.db"
-    SqliteStore(file).check()
 
     async def run() -> None:
         store = SqliteStore(file)
+        await store.check()
         with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
             other.execute("BEGIN IMMEDIATE")
             monkeypatch.setattr(sqlite_module, "LIMIT", 0.0)
