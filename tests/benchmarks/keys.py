@@ -16,6 +16,7 @@ from benchmarks.operations import INPUT
 from benchmarks.table import number, table
 from pydantic import SecretStr
 from starlette.types import ASGIApp
+from support.redis import redis_server
 
 from gateway.app import create_app
 from gateway.sandbox import Store
@@ -30,26 +31,25 @@ Timings = dict[tuple[str, int], list[float]]
 
 
 def measure(lab: Lab) -> Timings:
-    """Measure the application in this process, in front of the canned REST API."""
+    """Measure the application in this process, in front of the canned REST API. Redis shares the load's core."""
     timings: Timings = {}
     with (
+        redis_server() as redis,
         lab.on_server_core(),
         tempfile.TemporaryDirectory(dir=Path.home()) as folder,  # /tmp may be in memory
         (lab.folder / "keys.log").open("w", encoding="utf-8") as log,
         redirect_stderr(log),
     ):
-        run_on_its_loop(_measure(lab, Path(folder), timings))
+        stores = {"SQLite": f"sqlite:///{folder}/keys.db", "Redis": redis.url}
+        run_on_its_loop(_measure(lab, stores, timings))
     return timings
 
 
-async def _measure(lab: Lab, folder: Path, timings: Timings) -> None:
+async def _measure(lab: Lab, stores: dict[str, str], timings: Timings) -> None:
     settings = Settings(upstream_url=lab.upstream.url)
-    in_file = Settings(upstream_url=lab.upstream.url, idempotency_store=SecretStr(f"sqlite:///{folder}/keys.db"))
-    apps = {
-        "no key": create_app(settings),
-        "memory": create_app(settings, store=Store()),
-        "SQLite": create_app(in_file),
-    }
+    apps = {"no key": create_app(settings), "memory": create_app(settings, store=Store())}
+    for name, url in stores.items():
+        apps[name] = create_app(Settings(upstream_url=lab.upstream.url, idempotency_store=SecretStr(url)))
     for _ in range(lab.options.rounds):
         for name, app in apps.items():
             for clients in CLIENTS:

@@ -59,9 +59,10 @@ def test_delays_measures_each_delay_number_of_clients_and_number_of_workers_and_
 
 
 def test_keys_measures_creates_without_a_key_and_with_each_store() -> None:
+    need(shutil.which("redis-server"), "redis-server is needed")
     (table,) = run("keys")
-    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == ["no key", "memory", "SQLite"]
-    assert all(float(cell) > 0 for row in (2, 3, 4) for cell in figures(table, row))
+    assert [line.split("|")[1].strip() for line in table.splitlines()[2:]] == ["no key", "memory", "SQLite", "Redis"]
+    assert all(float(cell) > 0 for row in (2, 3, 4, 5) for cell in figures(table, row))
 
 
 def test_cold_start_measures_when_all_clients_have_an_answer() -> None:

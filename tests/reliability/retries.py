@@ -1,11 +1,11 @@
 """Lose responses, kill workers, and retry each mutation with its idempotency key until there is an answer.
 
-    python -m reliability.retries [--invitations 10000] [--clients 64] [--kills 20]
+    python -m reliability.retries [--store sqlite|redis] [--invitations 10000] [--clients 64] [--kills 20]
 
 The REST API refuses some invitations, and fails before or after it sends others. Clients hang up on a third of their
-requests at a random moment, and repeat them. Four workers share a SQLite file; one after another is killed with
-SIGKILL. Exits with status 1 if an invitation was sent twice, one that was acknowledged was not sent, or an outcome is
-unknown although the API did not fail for it and no worker was killed while it was tried.
+requests at a random moment, and repeat them. Four workers share a store; one after another is killed with SIGKILL, and
+Redis with it, which then starts again. Exits with status 1 if an invitation was sent twice, one that was acknowledged
+was not sent, or an outcome is unknown although the API did not fail for it and nothing was killed while it was tried.
 """
 
 import argparse
@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from reliability.retries_upstream import CountingUpstream, counting_upstream
 from support.gateway import TOKEN, GatewayProcess, gateway_process
 from support.keys import CREATE, INPUT, new_key
 from support.raw_http import AsyncConnection, request
+from support.redis import RedisServer, redis_server
 
 WORKERS = 4
 HANGS_UP = 1 / 3
@@ -61,7 +62,7 @@ class Figures:
     unknown: int
     unknown_because_of_kills: int
     unexplained: int
-    """Unknown, although the API did not fail, and no worker was killed."""
+    """Unknown, although the API did not fail, and nothing was killed."""
     missing: int
     """Acknowledged, but never sent."""
     doubled: int
@@ -119,15 +120,20 @@ class Clients:
         invitation.ended = time.monotonic()
 
 
-def retries(invitations: int, clients: int, kills: int) -> Figures:
-    """Send invitations while workers are killed."""
-    with counting_upstream() as (upstream, url), _gateway(url) as gateway:
+def retries(store: str, invitations: int, clients: int, kills: int) -> Figures:
+    """Send invitations while workers are killed, and Redis if it is the store."""
+    with ExitStack() as stack:
+        upstream, url = stack.enter_context(counting_upstream())
+        redis = stack.enter_context(redis_server()) if store == "redis" else None
+        gateway = stack.enter_context(_gateway(url, redis))
         sending = Clients(gateway.port, invitations)
-        killed = asyncio.run(_send_and_kill(gateway, sending, clients, kills))
+        killed = asyncio.run(_send_and_kill(gateway, redis, sending, clients, kills))
     return _figures(sending.all, upstream, killed)
 
 
-async def _send_and_kill(gateway: GatewayProcess, sending: Clients, clients: int, kills: int) -> list[float]:
+async def _send_and_kill(
+    gateway: GatewayProcess, redis: RedisServer | None, sending: Clients, clients: int, kills: int
+) -> list[float]:
     """Return the times of the kills."""
     killed = []
     task = asyncio.create_task(sending.run(clients))
@@ -137,6 +143,9 @@ async def _send_and_kill(gateway: GatewayProcess, sending: Clients, clients: int
         before = set(workers(gateway))
         killed.append(time.monotonic())
         os.kill(random.choice(sorted(before)), signal.SIGKILL)  # noqa: S311
+        if redis:
+            await asyncio.to_thread(redis.kill)
+            await asyncio.to_thread(redis.start)
         assert await asyncio.to_thread(is_replaced, gateway, before)
     await task
     return killed
@@ -159,7 +168,7 @@ def _figures(invitations: list[Invitation], upstream: CountingUpstream, killed: 
 
 
 @contextmanager
-def _gateway(upstream: str) -> Iterator[GatewayProcess]:
+def _gateway(upstream: str, redis: RedisServer | None) -> Iterator[GatewayProcess]:
     with tempfile.TemporaryDirectory() as folder:
         # Python imports this module in each process when it starts.
         shorter = f"from gateway.idempotency import once\nonce.LEASE_MARGIN = {LEASE_MARGIN}\n"
@@ -170,7 +179,7 @@ def _gateway(upstream: str) -> Iterator[GatewayProcess]:
             UPSTREAM_URL=f"{upstream}/v1.0",
             UPSTREAM_TIMEOUT=TIMEOUT,
             WORKERS=WORKERS,
-            IDEMPOTENCY_STORE=f"sqlite:///{folder}/keys.db",
+            IDEMPOTENCY_STORE=redis.url if redis else f"sqlite:///{folder}/keys.db",
         ) as gateway:
             yield gateway
 
@@ -178,13 +187,14 @@ def _gateway(upstream: str) -> Iterator[GatewayProcess]:
 def main() -> int:
     """Run it, print the figures, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", choices=["sqlite", "redis"], default="sqlite")
     parser.add_argument("--invitations", type=int, default=10_000)
     parser.add_argument("--clients", type=int, default=64)
     parser.add_argument("--kills", type=int, default=20)
     options = parser.parse_args()
     if not CAN_BE_WATCHED:
         parser.error("needs Linux's /proc")
-    figures = retries(options.invitations, options.clients, options.kills)
+    figures = retries(options.store, options.invitations, options.clients, options.kills)
     print(figures)
     return 1 if figures.doubled or figures.missing or figures.unexplained else 0
 

@@ -1,12 +1,14 @@
+import pytest
 from reliability.killed_worker import CAN_BE_WATCHED
 from reliability.retries import retries
 from support.requirements import need
 
 
-def test_clients_that_lose_responses_and_retry_with_keys_send_no_invitation_twice() -> None:
+@pytest.mark.parametrize("store", ["sqlite", "redis"])
+def test_clients_that_lose_responses_and_retry_with_keys_send_no_invitation_twice(store: str) -> None:
     need(CAN_BE_WATCHED, "the workers are found in Linux's /proc")
     invitations = 600
-    figures = retries(invitations, clients=32, kills=2)
+    figures = retries(store, invitations, clients=32, kills=2)
     assert figures.requests > invitations * 1.2
     assert figures.acknowledged > invitations * 0.8
     assert figures.kills == 2
