@@ -1,6 +1,8 @@
 """The errors that clients can branch on: `extensions.code` and `extensions.outcome`."""
 
+from asyncio import Future
 from enum import StrEnum
+from typing import Any
 
 
 class ErrorCode(StrEnum):
@@ -69,3 +71,10 @@ def without_frames(error: BaseException) -> None:
         behind = rest.__cause__ or rest.__context__
         rest.__traceback__ = rest.__cause__ = rest.__context__ = None
         rest = behind
+
+
+def set_exception(future: Future[Any], error: BaseException) -> None:
+    """Set an exception on a future without its frames: they refer to the future, and would form a cycle."""
+    frames, error.__traceback__ = error.__traceback__, None
+    future.set_exception(error)
+    error.__traceback__ = frames

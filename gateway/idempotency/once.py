@@ -46,7 +46,7 @@ from math import ceil
 from secrets import token_bytes
 from typing import Any, Generic, TypeVar
 
-from gateway.errors import ErrorCode, GatewayError, Outcome
+from gateway.errors import ErrorCode, GatewayError, Outcome, set_exception, without_frames
 from gateway.idempotency.store import Record, State, Store, StoreUnavailable
 from gateway.telemetry import log_bug
 
@@ -104,10 +104,8 @@ class Once:
             value = await self._claim_and_send(call)
         except BaseException as error:
             if isinstance(error, Exception):
-                frames, error.__traceback__ = error.__traceback__, None  # they refer to the future: a cycle
-                running.set_exception(error)
+                set_exception(running, error)
                 running.exception()  # Mark it as retrieved: usually, nobody else waits.
-                error.__traceback__ = frames
             else:
                 running.cancel()
             raise
@@ -162,6 +160,7 @@ class Once:
             await self._store.finish(name, owner, state, id if id is not None and len(id) <= MAX_ID else None)
         except Exception as error:  # noqa: BLE001 (it must not hide the outcome of the mutation)
             _log(error, "finish")
+            without_frames(error)
 
 
 async def _answer_again(call: KeyedCall[T], stored: Record, now: float) -> T:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import strawberry
 
+from gateway.errors import set_exception
 from gateway.idempotency import Once
 from gateway.invitations import CallerClient, InvitationV2
 
@@ -29,18 +30,11 @@ class Context:
             if isinstance(error, asyncio.CancelledError):
                 read.cancel()
             else:
-                _set_exception(read, error)
+                set_exception(read, error)
                 read.exception()  # Mark it as retrieved: if no other field waits, asyncio would log it.
             raise
         read.set_result(invitation)
         return invitation
-
-
-def _set_exception(future: asyncio.Future[InvitationV2 | None], error: BaseException) -> None:
-    """Set an exception on a future without its frames: they refer to the future, and would form a cycle."""
-    frames, error.__traceback__ = error.__traceback__, None
-    future.set_exception(error)
-    error.__traceback__ = frames
 
 
 Info = strawberry.Info[Context, None]

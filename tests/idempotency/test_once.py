@@ -1,12 +1,14 @@
 """The state machine, with a clock of its own."""
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
-from gateway.errors import ErrorCode, GatewayError, Outcome
-from gateway.idempotency import KeyedCall, MemoryStore, Once, Record, State, StoreUnavailable
+from gateway.errors import ErrorCode, GatewayError, Outcome, without_frames
+from gateway.idempotency import KeyedCall, MemoryStore, Once, Record, SqliteStore, State, StoreUnavailable
 from gateway.idempotency.once import KEEP, LEASE_MARGIN
 
 pytestmark = pytest.mark.quick
@@ -255,5 +257,32 @@ def test_a_full_store_refuses_new_keys_and_forgets_none_before_its_time() -> Non
         assert await lab.first.run(lab.call()) == "read new"
         lab.now += KEEP
         assert await lab.first.run(other) == "new"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+@pytest.mark.parametrize("outcome", [None, Outcome.NOT_APPLIED, Outcome.UNKNOWN], ids=str)
+def test_no_request_leaves_garbage(kind: str, tmp_path: Path, outcome: Outcome | None) -> None:
+    async def ask(once: Once, call: KeyedCall[str]) -> None:
+        try:
+            await once.run(call)
+        except GatewayError as error:
+            without_frames(error)  # as the engine does
+
+    async def run() -> None:
+        store = MemoryStore() if kind == "memory" else SqliteStore(tmp_path / "keys.db")
+        once, lab = Once(store, longest=TIMEOUT), Lab()
+        call = lab.call(failing(outcome) if outcome else None)
+        await ask(once, call)
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(20):
+                await asyncio.gather(*(ask(once, call) for _ in range(2)))
+            assert gc.collect() < 20
+        finally:
+            gc.enable()
+        await store.aclose()
 
     asyncio.run(run())
