@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 
-from graphql import FieldNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError
+from graphql import FieldNode, GraphQLError, GraphQLSchema, GraphQLSyntaxError, get_nullable_type, is_list_type
 
 from gateway.engine.limits import Limits
 from gateway.engine.redact import Redactor, SchemaNames, redact_syntax_error
@@ -37,6 +37,12 @@ class Formatter:
     def __init__(self, schema: GraphQLSchema, limits: Limits, *, introspection: bool) -> None:
         self._limits = limits
         self._names = SchemaNames(schema, introspection=introspection)
+        self._parts = {
+            name
+            for name, field in (schema.mutation_type.fields if schema.mutation_type else {}).items()
+            if any(is_list_type(get_nullable_type(it.type)) for it in field.args.values())
+        }
+        """Mutations of several things, of which some may have failed."""
 
     def request_errors(
         self, errors: Sequence[GraphQLError], code: ErrorCode, text: str, variables: Mapping[str, object] | None
@@ -79,7 +85,10 @@ class Formatter:
         if done is None:
             return [_formatted(GraphQLError(message), message, code)]
         errors = [GraphQLError(message, node, path=[key]) for key, node in done.items()]
-        return [_formatted(error, message, code, Outcome.APPLIED) for error in errors]
+        return [
+            _formatted(error, message, code, Outcome.UNKNOWN if node.name.value in self._parts else Outcome.APPLIED)
+            for error, node in zip(errors, done.values(), strict=True)
+        ]
 
     def _redactor(self, text: str, variables: Mapping[str, object] | None) -> Redactor:
         return Redactor(text, variables, self._limits.tokens, self._names)

@@ -51,8 +51,8 @@ class Limits:
     """Maximum steps to check that fields can be merged: the check is quadratic, and 800,000 take half a second."""
     list_items: int = 100
     """Maximum items of a list in the variables: no input of the API takes more."""
-    values: int = 1_000
-    """Maximum values in the variables, at all levels together. `createInvitation` takes a dozen."""
+    values: int = 1_500
+    """Maximum values in the variables, at all levels together. `createInvitations` takes 1,101 at most."""
     variables_nesting: int = 20
     """Maximum levels of objects and lists in the variables: no input of the API has more than 4."""
     answer_bytes: int = 16_000_000

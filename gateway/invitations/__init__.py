@@ -1,5 +1,6 @@
 """A client for the invitations REST API: requests, responses, errors and retries."""
 
+from gateway.invitations.batch import Created
 from gateway.invitations.caller import Caller
 from gateway.invitations.client import COLLECTION, CallerClient, InvitationsClient
 from gateway.invitations.failures import InvitationsError, shown_tracking_id
@@ -22,6 +23,7 @@ __all__ = [
     "INT64_MIN",
     "Caller",
     "CallerClient",
+    "Created",
     "InvitationMessage",
     "InvitationMessageBody",
     "InvitationSlice",

@@ -5,12 +5,15 @@ Sources: Microsoft Graph's "Create invitations" and "Update invitations" pages a
 
 import asyncio
 import re
+from collections.abc import Sequence
+from functools import partial
 from urllib.parse import quote, urlsplit
 
 import httpx
 import msgspec
 
 from gateway.errors import ErrorCode, Outcome, without_frames
+from gateway.invitations.batch import Batch, Created
 from gateway.invitations.caller import Caller
 from gateway.invitations.correlation import Answer
 from gateway.invitations.failures import InvitationsError, unaddressable
@@ -68,8 +71,8 @@ class CallerClient:
         """Raise InvitationsError if the caller has no bearer token."""
         self._caller.headers()
 
-    async def create(self, body: InvitationV2Body) -> InvitationV2:
-        """Create an invitation (`POST`) and return it."""
+    async def create(self, body: InvitationV2Body, *, once: bool = False) -> InvitationV2:
+        """Create an invitation (`POST`) and return it. With `once`, do not retry: the error says how it may be."""
 
         def read(answer: Answer) -> InvitationV2:
             created = decode_invitation(answer.content)
@@ -78,11 +81,19 @@ class CallerClient:
                 answer.require(body.tracking_id, created.tracking_id)
             return created
 
-        call = Call("POST", self._api.collection.path, self._caller, self._deadline(), msgspec.json.encode(body))
+        call = Call("POST", self._api.collection.path, self._caller, self._deadline(), msgspec.json.encode(body), once)
         try:
             return await self._api.rest.send(call, read)
         except InvitationsError as error:
             raise error.with_tracking_id(body.tracking_id) from None
+
+    async def create_all(self, bodies: Sequence[InvitationV2Body]) -> list[Created]:
+        """Create invitations side by side (`POST`), and return each or its error, in their order.
+
+        Raises InvitationsError if there is no bearer token.
+        """
+        self._caller.headers()
+        return await Batch(partial(self.create, once=True), bodies, self._api.timeout).run()
 
     async def update(self, id: str, changes: InvitationV2Body) -> InvitationV2:
         """Update an invitation (`PATCH`) and return it. Members missing from `changes` stay as they are."""

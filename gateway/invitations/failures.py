@@ -11,7 +11,7 @@ import httpx
 
 from gateway.errors import ErrorCode, GatewayError, Outcome
 from gateway.invitations.graph_error import GraphError, plain_token
-from gateway.invitations.retries import CONNECTION_LOST, retry_after
+from gateway.invitations.retries import CONNECTION_LOST, Retry, retry_after
 
 CERTAINLY_NOT_SENT = (
     httpx.ConnectError,
@@ -60,6 +60,8 @@ class InvitationsError(GatewayError):
         super().__init__(code, message, outcome, **details)
         self.sent = sent
         """Whether the request was sent, or may have been."""
+        self.retry: Retry | None = None
+        """How a request that failed may be repeated, if at all."""
 
     def with_tracking_id(self, sent: object) -> "InvitationsError":
         """Return the error of a create, with its `trackingId` to look for if it may have been sent."""

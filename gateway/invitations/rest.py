@@ -39,6 +39,7 @@ class Call(msgspec.Struct, frozen=True):
     """A request to make of the API.
 
     `target` is the path and query, percent-encoded. `deadline` is in seconds, on the event loop's clock.
+    With `once`, it is not retried; the error says how it may be.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Call(msgspec.Struct, frozen=True):
     caller: Caller
     deadline: float
     body: bytes | None = None
+    once: bool = False
 
     def __repr__(self) -> str:
         """Return a representation without the token and the body."""
@@ -80,9 +82,9 @@ class RestClient:
             try:
                 return await self._try(call, callers_headers, read, tries, new_connection=new_connection)
             except _TryFailedError as failed:
-                retry = failed.retry
+                retry = failed.error.retry = failed.retry
                 sent = failed.error.sent = failed.error.sent or sent
-                if tries == MAX_TRIES or retry is None or not retry.permits(call.method):
+                if call.once or tries == MAX_TRIES or retry is None or not retry.permits(call.method):
                     raise failed.error from None
                 pause = retry.pause(tries)
                 if _now() + pause >= call.deadline:

@@ -28,7 +28,8 @@ _TRANSIENT = frozenset({429, 502, 503, 504, 509})
 _QUICK = 0.1
 """Approximate seconds of the first pause after a lost connection, and of the extra wait after `Retry-After`."""
 _SLOW = 1.0
-_MAX_SECONDS = 2**31 - 1
+MAX_SECONDS = 2**31 - 1
+"""Maximum of `retryAfter`, which GraphQL shows as an `Int`."""
 _NUMBER = re.compile(r"[0-9]+\.?[0-9]*|\.[0-9]+", re.ASCII)
 _HTTP_DATE = re.compile(
     r"[A-Za-z]{3,9}, [0-9]{1,2}[ -][A-Za-z]{3}[ -][0-9]{2,4} [0-9:]{8} (GMT|UTC|Z|\+0000|-0000)"
@@ -113,10 +114,10 @@ def _values(field: str) -> list[str]:
 
 def _seconds(value: str) -> int:
     if _NUMBER.fullmatch(value):
-        return ceil(min(float(value), _MAX_SECONDS))
+        return ceil(min(float(value), MAX_SECONDS))
     if not _HTTP_DATE.fullmatch(value):
         raise ValueError("neither a number nor a date")  # for example, a date in an unknown time zone
     date = parsedate_to_datetime(value)
     # An HTTP date is always in UTC, even in the obsolete format that does not say so (RFC 9110, section 5.6.7).
     seconds = (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp() - time()
-    return ceil(min(max(seconds, 0), _MAX_SECONDS))
+    return ceil(min(max(seconds, 0), MAX_SECONDS))

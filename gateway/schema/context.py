@@ -19,6 +19,13 @@ class Context:
     """Sends mutations that have an idempotency key; None if there is no store for keys."""
     _reads: dict[str, asyncio.Future[InvitationV2 | None]] = field(default_factory=dict, repr=False)
 
+    _has_batch: bool = False
+
+    def begin_batch(self) -> bool:
+        """Return whether this is the request's first batch: several would multiply its time and its REST calls."""
+        first, self._has_batch = not self._has_batch, True
+        return first
+
     async def invitation(self, id: str) -> InvitationV2 | None:
         """Return an invitation, read only once per request. Raises InvitationsError."""
         if (read := self._reads.get(id)) is not None:

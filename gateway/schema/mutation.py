@@ -6,6 +6,7 @@ import strawberry
 
 from gateway import invitations as rest
 from gateway.errors import ErrorCode, GatewayError, Outcome
+from gateway.schema.batch import MAX_INPUTS, CreateInvitationsPayload, Results
 from gateway.schema.context import Info
 from gateway.schema.fields import resolved_by
 from gateway.schema.inputs import CreateInvitationInput, UpdateInvitationInput, changes, new_invitation
@@ -33,6 +34,19 @@ async def _create_invitation(
     return await info.context.invitations.create(new_invitation(input))
 
 
+async def _create_invitations(
+    info: Info,
+    inputs: Annotated[
+        list[CreateInvitationInput], strawberry.argument(description=f"The new invitations, 1 to {MAX_INPUTS}.")
+    ],
+) -> Results:
+    if not 1 <= len(inputs) <= MAX_INPUTS:
+        raise _refused(f"`inputs` must have 1 to {MAX_INPUTS} items.")
+    if not info.context.begin_batch():
+        raise _refused("`createInvitations` can be used only once in a request. Put all invitations into its `inputs`.")
+    return Results.of(await info.context.invitations.create_all([new_invitation(it) for it in inputs]))
+
+
 async def _update_invitation(
     info: Info,
     input: Annotated[UpdateInvitationInput, strawberry.argument(description="The changes.")],
@@ -40,14 +54,14 @@ async def _update_invitation(
 ) -> rest.InvitationV2:
     body = changes(input)
     if body == rest.InvitationV2Body():
-        raise GatewayError(
-            ErrorCode.BAD_USER_INPUT,
-            "`input` must have at least one property besides `id`.",
-            outcome=Outcome.NOT_APPLIED,
-        )
+        raise _refused("`input` must have at least one property besides `id`.")
     if idempotency_key is not None and idempotency_key is not strawberry.UNSET:
         return await update_once(info.context, idempotency_key, input)
     return await info.context.invitations.update(input.id, body)
+
+
+def _refused(message: str) -> GatewayError:
+    return GatewayError(ErrorCode.BAD_USER_INPUT, message, outcome=Outcome.NOT_APPLIED)
 
 
 @strawberry.type(description="The write operations. The mutations in a document run one after another.")
@@ -59,6 +73,12 @@ class Mutation:
         InvitationV2 | None,
         "Creates an invitation and sends it to a real person (`POST /linkedIn/invitations`). "
         "If it fails, `extensions.outcome` in the error says whether it is safe to try again.",
+    )
+    create_invitations: CreateInvitationsPayload | None = resolved_by(
+        _create_invitations,
+        CreateInvitationsPayload | None,
+        "Creates invitations side by side, and sends them to real people (`POST /linkedIn/invitations` for each). "
+        "Each has a result of its own, and a failed one does not stop the others. It can be used once in a request.",
     )
     update_invitation: InvitationV2 | None = resolved_by(
         _update_invitation,

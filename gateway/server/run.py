@@ -21,9 +21,9 @@ from gateway.server.workers import Workers, leave_with_parent
 from gateway.settings import Settings
 from gateway.telemetry import configure_logging, log_bug
 
-SHUTDOWN_FACTOR = 3
-"""Time for running requests to finish at shutdown, as a multiple of `GATEWAY_UPSTREAM_TIMEOUT`: enough for a document
-of three mutations that each use all of theirs.
+SHUTDOWN_FACTOR = 5
+"""Time for running requests to finish at shutdown, as a multiple of `GATEWAY_UPSTREAM_TIMEOUT`: enough for
+`createInvitations`, which may take four, and one more to answer and for other mutations in its document.
 """
 KEEP_ALIVE = 75
 """Seconds before an idle client connection is closed: longer than a proxy's, so that the proxy closes first."""

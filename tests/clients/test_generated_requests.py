@@ -99,7 +99,7 @@ def test_schemathesis_finds_no_bugs(gateway: GatewayProcess, tmp_path: Path) -> 
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 selected / 4 total" in done.stdout
+    assert "5 selected / 5 total" in done.stdout
     generated = re.search(r"(\d+) generated", done.stdout)
     assert generated
     assert int(generated[1]) >= COUNT

@@ -36,6 +36,11 @@ PROPERTIES = """
 CREATE = gql(
     "mutation Create($input: CreateInvitationInput!) { createInvitation(input: $input) { ...Properties } }" + PROPERTIES
 )
+CREATE_ALL = gql("""
+    mutation CreateAll($inputs: [CreateInvitationInput!]!) {
+      createInvitations(inputs: $inputs) { results { index invitation { id } error { code outcome retryAfter } } }
+    }
+""")
 UPDATE = gql(
     "mutation Update($input: UpdateInvitationInput!) { updateInvitation(input: $input) { ...Properties } }" + PROPERTIES
 )
@@ -93,6 +98,14 @@ def refused(client: Client, document: Any, **variables: object) -> dict[str, Any
 def test_gql_creates_an_invitation(client: Client) -> None:
     created = run(client, CREATE, input=NEW)["createInvitation"]
     assert created == {**NEW, "id": created["id"], "createdAt": "2017-01-17T16:49:48.434Z"}
+
+
+def test_gql_creates_several_at_once(introspecting: Client) -> None:
+    inputs = [NEW, {**NEW, "invitee": "urn:li:sandbox:forbidden"}]
+    first, second = run(introspecting, CREATE_ALL, inputs=inputs)["createInvitations"]["results"]
+    assert first == {"index": 0, "invitation": {"id": first["invitation"]["id"]}, "error": None}
+    error = {"code": "FORBIDDEN", "outcome": "NOT_APPLIED", "retryAfter": None}
+    assert second == {"index": 1, "invitation": None, "error": error}
 
 
 def test_gql_reads_what_it_created(client: Client) -> None:

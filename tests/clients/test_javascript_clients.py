@@ -19,6 +19,7 @@ JOURNEY = [
     "pages to the end",
     "shows a validation error",
     "shows an upstream error",
+    "creates several at once",
 ]
 """What every client must do; some do more."""
 

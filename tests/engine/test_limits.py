@@ -139,8 +139,8 @@ def nested(levels: int) -> object:
     ("extra", "expected"),
     [
         ([0] * 101, "A list in the variables is too long: at most 100 items are allowed."),
-        ([[0] * 100] * 10, "The variables contain too many values: at most 1000 are allowed."),
-        ({str(n): n for n in range(1000)}, "The variables contain too many values: at most 1000 are allowed."),
+        ([[0] * 100] * 15, "The variables contain too many values: at most 1500 are allowed."),
+        ({str(n): n for n in range(1500)}, "The variables contain too many values: at most 1500 are allowed."),
         (nested(10), "The variables are nested too deeply: at most 20 levels are allowed."),
         (nested(50_000), "The variables are nested too deeply: at most 20 levels are allowed."),
     ],

@@ -112,10 +112,10 @@ HOSTILE: dict[str, Hostile] = {
     "900,000 brackets": Hostile("{" * 900_000, "too long: at most 50000 characters"),
     "49,000 brackets": Hostile("{" * 49_000, r"more than 2000 tokens|nested too deeply|Expected Name"),
     "1,000,001 bytes": Hostile("{ __typename } #" + "x" * 1_000_000, "at most|1000000 bytes", status=413),
-    "1,000 variables": Hostile(CREATE, "too many values: at most 1000", {f"v{n}": n for n in range(1001)}),
-    "50,000 keys": Hostile(CREATE, "too many values: at most 1000", {"v": {str(n): 0 for n in range(50_000)}}),
+    "1,500 variables": Hostile(CREATE, "too many values: at most 1500", {f"v{n}": n for n in range(1501)}),
+    "50,000 keys": Hostile(CREATE, "too many values: at most 1500", {"v": {str(n): 0 for n in range(50_000)}}),
     "a list of 100,000": Hostile(CREATE, "list in the variables is too long: at most 100", {"v": [0] * 100_000}),
-    "lists of lists": Hostile(CREATE, "too many values: at most 1000", {"v": [[0] * 100] * 20}),
+    "lists of lists": Hostile(CREATE, "too many values: at most 1500", {"v": [[0] * 100] * 20}),
     "21 objects in each other": Hostile(CREATE, TOO_DEEP, {"v": nested(21)}),
     "300 objects in each other": Hostile(CREATE, TOO_DEEP, {"v": nested(300)}),
     "an Int of 4,000 digits in the variables": Hostile(

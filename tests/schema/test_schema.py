@@ -1,6 +1,7 @@
 """`schema.graphql`, the contract with frontends."""
 
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from graphql import (
     validate_schema,
 )
 
+from gateway.errors import ErrorCode, Outcome
 from gateway.schema import create_schema
 
 pytestmark = pytest.mark.quick
@@ -40,7 +42,9 @@ def described(schema: GraphQLSchema) -> Iterator[tuple[str, str | None]]:
         if is_introspection_type(type_) or is_specified_scalar_type(type_):
             continue
         yield name, type_.description
-        assert not isinstance(type_, GraphQLEnumType), "its values need descriptions as well"
+        if isinstance(type_, GraphQLEnumType):
+            for value_name, value in type_.values.items():
+                yield f"{name}.{value_name}", value.description
         if isinstance(type_, GraphQLObjectType):
             for field_name, field in type_.fields.items():
                 yield f"{name}.{field_name}", field.description
@@ -97,6 +101,7 @@ SHAPES = {
     },
     "Mutation": {
         "createInvitation(input: CreateInvitationInput!, idempotencyKey: String)": "InvitationV2",
+        "createInvitations(inputs: [CreateInvitationInput!]!)": "CreateInvitationsPayload",
         "updateInvitation(input: UpdateInvitationInput!, idempotencyKey: String)": "InvitationV2",
     },
     "InvitationV2": {
@@ -107,6 +112,20 @@ SHAPES = {
     },
     "InvitationV2Message": {"invitationTemplateID": "String", "invitationMessage": "InvitationMessage"},
     "InvitationMessage": {"body": "String"},
+    "CreateInvitationsPayload": {"results": "[CreateInvitationResult!]!"},
+    "CreateInvitationResult": {"index": "Int!", "invitation": "InvitationV2", "error": "InvitationError"},
+    "InvitationError": {
+        "code": "ErrorCode!",
+        "outcome": "Outcome!",
+        "message": "String!",
+        "status": "Int",
+        "upstreamCode": "String",
+        "retryAfter": "Int",
+        "claims": "String",
+        "trackingId": "String",
+        "requestId": "String",
+        "clientRequestId": "String",
+    },
     "CreateInvitationInput": {
         **PROPERTIES,
         "id": "ID",
@@ -127,6 +146,8 @@ SHAPES = {
     },
 }
 
+ENUMS: dict[str, type[StrEnum]] = {"ErrorCode": ErrorCode, "Outcome": Outcome}
+
 
 @pytest.mark.parametrize("name", SHAPES)
 def test_a_type_has_the_apis_names_and_only_guaranteed_fields_are_non_null(schema: GraphQLSchema, name: str) -> None:
@@ -139,7 +160,14 @@ def test_there_are_no_other_types(schema: GraphQLSchema) -> None:
         for name, type_ in schema.type_map.items()
         if not is_introspection_type(type_) and not is_specified_scalar_type(type_)
     }
-    assert own == {*SHAPES, "Int64", "DateTime"}
+    assert own == {*SHAPES, *ENUMS, "Int64", "DateTime"}
+
+
+@pytest.mark.parametrize("name", ENUMS)
+def test_an_enum_has_the_values_that_extensions_have(schema: GraphQLSchema, name: str) -> None:
+    type_ = schema.type_map[name]
+    assert isinstance(type_, GraphQLEnumType)
+    assert list(type_.values) == [it.value for it in ENUMS[name]]
 
 
 def test_a_page_has_20_items_by_default() -> None:

@@ -3,10 +3,14 @@
 import json
 import signal
 import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 
 import httpx
 import pytest
 from reliability.operation import answered_after_sigterm
+from support.batches import CREATE_ALL, inputs, outcomes, results_of
 from support.gateway import TOKEN, gateway_process
 from support.invitations_upstream import Reply, Request, json_answer
 from support.leaving import (
@@ -14,6 +18,7 @@ from support.leaving import (
     IN_FLIGHT,
     STATUS,
     HeldUpstream,
+    Leaving,
     creating,
     held_upstream,
     leaving,
@@ -22,6 +27,8 @@ from support.raw_http import RawConnection, request
 from support.scripted_upstream import ScriptedUpstream
 from support.upstream_faults import HANGING
 from support.waiting import LIMIT, wait_until
+
+from gateway.invitations.batch import SIDE_BY_SIDE
 
 ASKED = 10  # enough requests to reach both workers
 
@@ -68,6 +75,39 @@ def test_operations_that_exceed_the_shutdown_timeout_are_cut_off(workers: int) -
             assert gateway.left() == STATUS[workers]
             assert [answer.result() for answer in answers] == [False] * IN_FLIGHT
         assert len(upstream.calls) == IN_FLIGHT
+
+
+@contextmanager
+def creating_all(gateway: Leaving, upstream: HeldUpstream) -> Iterator[Future[httpx.Response]]:
+    """Send a batch of 30 whose first requests wait for the upstream until the end of the block."""
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            future = pool.submit(gateway.post, CREATE_ALL, {"inputs": inputs(30)})
+            wait_until(lambda: len(upstream.calls) == SIDE_BY_SIDE, "the first have reached the upstream")
+            yield future
+        finally:
+            upstream.released.set()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_after_sigterm_a_batch_is_sent_to_its_end(workers: int) -> None:
+    with held_upstream() as upstream, leaving(upstream.url, workers) as gateway:
+        with creating_all(gateway, upstream) as response:
+            gateway.send(signal.SIGTERM)
+            wait_until(lambda: not gateway.accepts(), "it has stopped listening")
+        assert outcomes(results_of(response.result().json()["data"])) == ["created"] * 30
+        assert gateway.left() == STATUS[workers]
+        assert sorted(map(int, upstream.tracking_ids())) == list(range(30))
+
+
+def test_a_batch_that_exceeds_the_shutdown_timeout_is_unknown_and_nothing_more_is_sent() -> None:
+    with held_upstream() as upstream, leaving(upstream.url, 1, limit=1) as gateway:
+        with creating_all(gateway, upstream) as response:
+            gateway.send(signal.SIGTERM)
+            (error,) = response.result().json()["errors"]
+            assert (response.result().status_code, error["extensions"]["outcome"]) == (503, "UNKNOWN")
+            gateway.left()
+        assert len(upstream.calls) == SIDE_BY_SIDE
 
 
 class LongListUpstream(HeldUpstream):

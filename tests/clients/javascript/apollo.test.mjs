@@ -17,6 +17,14 @@ const CREATE = gql`
   }
   ${PROPERTIES}
 `;
+const CREATE_ALL = gql`
+  mutation CreateAll($inputs: [CreateInvitationInput!]!) {
+    createInvitations(inputs: $inputs) {
+      ...Results
+    }
+  }
+  ${gql(gateway.results)}
+`;
 const UPDATE = gql`
   mutation Update($input: UpdateInvitationInput!) {
     updateInvitation(input: $input) {
@@ -132,6 +140,11 @@ test("shows an upstream error", async () => {
   const { data, error } = await client.mutate({ ...options, errorPolicy: "all" });
   assert.deepEqual(data, { createInvitation: null });
   combinedErrors(error).forEach(gateway.checkForbidden);
+});
+
+test("creates several at once", async () => {
+  const { data } = await client.mutate({ mutation: CREATE_ALL, variables: { inputs: gateway.team } });
+  gateway.checkTeam(plain(data.createInvitations.results));
 });
 
 test("sends queries by GET, and falls back to the full text if persisted queries are not supported", async () => {

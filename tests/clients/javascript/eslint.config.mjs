@@ -25,7 +25,7 @@ export default [
         },
       ],
 
-      // It would refuse `idempotencyKey`, next to `input`; tests/schema/test_schema.py checks the names of inputs
+      // It would refuse `inputs`, and `idempotencyKey` next to `input`; tests/schema/test_schema.py checks the names
       "@graphql-eslint/input-name": "off",
 
       "@graphql-eslint/relay-arguments": [
@@ -54,6 +54,10 @@ export default [
               // Parts of an invitation: the REST API gives them no id
               "InvitationMessage",
               "InvitationV2Message",
+              // Parts of an answer
+              "CreateInvitationResult",
+              "CreateInvitationsPayload",
+              "InvitationError",
               // Parts of a page: Relay's specification gives them none
               "InvitationConnection",
               "InvitationEdge",

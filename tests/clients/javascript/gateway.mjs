@@ -22,6 +22,31 @@ export const invitation = {
 
 export const forbidden = { ...invitation, invitee: "urn:li:sandbox:forbidden" };
 
+export const results = `
+  fragment Results on CreateInvitationsPayload {
+    results { index invitation { id inviter } error { code outcome message retryAfter } }
+  }
+`;
+
+/** Inputs of which the API forbids the second. */
+export const team = [invitation, forbidden];
+
+/** Check the results of `team`. */
+export function checkTeam(shown) {
+  assert.equal(shown.length, 2);
+  const [first, second] = shown;
+  assert.deepEqual(
+    { ...first, invitation: { ...first.invitation } },
+    { index: 0, invitation: { id: first.invitation.id, inviter: invitation.inviter }, error: null },
+  );
+  const { code, outcome, message, retryAfter } = second.error;
+  assert.deepEqual(
+    { index: second.index, invitation: second.invitation, code, outcome, retryAfter },
+    { index: 1, invitation: null, code: "FORBIDDEN", outcome: "NOT_APPLIED", retryAfter: null },
+  );
+  assert.ok(message);
+}
+
 /** Return what a client must show of `invitation` after creating it. */
 export function created(id) {
   return { id, ...invitation, createdAt: "2017-01-17T16:49:48.434Z" };

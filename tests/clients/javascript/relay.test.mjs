@@ -8,6 +8,7 @@ import * as gateway from "./gateway.mjs";
 
 const artifact = (name) => createRequire(import.meta.url)(`./relay/__generated__/${name}.graphql.js`);
 const CREATE = artifact("documentsCreateMutation");
+const CREATE_ALL = artifact("documentsCreateAllMutation");
 const UPDATE = artifact("documentsUpdateMutation");
 const READ = artifact("documentsReadQuery");
 const LIST = artifact("documentsListQuery");
@@ -103,4 +104,10 @@ test("shows an upstream error", async () => {
   assert.deepEqual(data, { createInvitation: null });
   assert.equal(errors.length, 1);
   gateway.checkForbidden(errors[0]);
+});
+
+test("creates several at once", async () => {
+  const { data, errors } = await mutate(CREATE_ALL, { inputs: gateway.team });
+  assert.equal(errors, null);
+  gateway.checkTeam(data.createInvitations.results);
 });

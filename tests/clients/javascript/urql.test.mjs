@@ -14,6 +14,14 @@ const CREATE = gql`
   }
   ${PROPERTIES}
 `;
+const CREATE_ALL = gql`
+  mutation CreateAll($inputs: [CreateInvitationInput!]!) {
+    createInvitations(inputs: $inputs) {
+      ...Results
+    }
+  }
+  ${gql(gateway.results)}
+`;
 const UPDATE = gql`
   mutation Update($input: UpdateInvitationInput!) {
     updateInvitation(input: $input) {
@@ -126,4 +134,9 @@ test("shows an upstream error", async () => {
   const { data, error } = await client.mutation(CREATE, { input: gateway.forbidden }).toPromise();
   assert.deepEqual(data, { createInvitation: null });
   gateway.checkForbidden(onlyGraphQLError(error));
+});
+
+test("creates several at once", async () => {
+  const { createInvitations } = await succeeding(client.mutation(CREATE_ALL, { inputs: gateway.team }));
+  gateway.checkTeam(createInvitations.results);
 });

@@ -5,7 +5,14 @@ import { type AnyVariables, Client, type OperationResult, fetchExchange } from "
 
 import * as gateway from "../gateway.mjs";
 import { getFragmentData, graphql } from "./generated";
-import type { CreateInvitationInput, PageQuery, PropertiesFragment, UpdateInvitationInput } from "./generated/graphql";
+import type {
+  CreateInvitationInput,
+  ErrorCode,
+  Outcome,
+  PageQuery,
+  PropertiesFragment,
+  UpdateInvitationInput,
+} from "./generated/graphql";
 
 const PROPERTIES = graphql(`
   fragment Properties on InvitationV2 {
@@ -28,6 +35,25 @@ const CREATE = graphql(`
   mutation Create($input: CreateInvitationInput!) {
     createInvitation(input: $input) {
       ...Properties
+    }
+  }
+`);
+const CREATE_ALL = graphql(`
+  mutation CreateAll($inputs: [CreateInvitationInput!]!) {
+    createInvitations(inputs: $inputs) {
+      results {
+        index
+        invitation {
+          id
+          inviter
+        }
+        error {
+          code
+          outcome
+          message
+          retryAfter
+        }
+      }
     }
   }
 `);
@@ -121,6 +147,19 @@ test("shows an upstream error", async () => {
   assert.deepEqual(data, { createInvitation: null });
   assert.equal(error?.graphQLErrors.length, 1);
   gateway.checkForbidden(error?.graphQLErrors[0]);
+});
+
+test("creates several at once", async () => {
+  const data = dataOf(await client.mutation(CREATE_ALL, { inputs: gateway.team }));
+  assert.ok(data.createInvitations);
+  gateway.checkTeam(data.createInvitations.results);
+});
+
+test("gives codes and outcomes names", () => {
+  const shown: { code: ErrorCode; outcome: Outcome } = { code: "RATE_LIMITED", outcome: "NOT_APPLIED" };
+  assert.equal(shown.code, "RATE_LIMITED");
+  // @ts-expect-error: no such outcome
+  shown.outcome = "DONE";
 });
 
 test("gives scalars their types, in and out", () => {

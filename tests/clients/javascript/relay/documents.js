@@ -28,6 +28,26 @@ graphql`
 `;
 
 graphql`
+  mutation documentsCreateAllMutation($inputs: [CreateInvitationInput!]!) {
+    createInvitations(inputs: $inputs) {
+      results {
+        index
+        invitation {
+          id
+          inviter
+        }
+        error {
+          code
+          outcome
+          message
+          retryAfter
+        }
+      }
+    }
+  }
+`;
+
+graphql`
   mutation documentsUpdateMutation($input: UpdateInvitationInput!) {
     updateInvitation(input: $input) {
       ...documents_invitation @relay(mask: false)
