@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from time import time_ns
 from types import MappingProxyType
 
 import msgspec
@@ -57,6 +58,11 @@ PROVOKED: Mapping[str, tuple[int, str, str, Mapping[str, str]]] = MappingProxyTy
     }
 )
 """Errors for requests that use one of these as `id` or `invitee`, to test a frontend's error handling."""
+THROTTLED_AT_FIRST = "urn:li:sandbox:throttled-at-first"
+"""The `invitee` of a create that is throttled until `THROTTLED_MS` after its `created`, and then succeeds."""
+THROTTLED_MS = 1500
+LOST = "urn:li:sandbox:lost"
+"""The `invitee` of a create that succeeds, but whose response is lost on its way."""
 
 
 def refuse_if_provoked(*values: object) -> None:
@@ -64,3 +70,15 @@ def refuse_if_provoked(*values: object) -> None:
     for value in values:
         if isinstance(value, str) and value in PROVOKED:
             raise GraphError(*PROVOKED[value])
+
+
+def refuse_if_throttled(invitee: str | None, created: int | None) -> None:
+    """Raise the GraphError for an invitation that is throttled at first, if it is still too early."""
+    if invitee == THROTTLED_AT_FIRST and created is not None and time_ns() // 1_000_000 < created + THROTTLED_MS:
+        raise GraphError(*PROVOKED["urn:li:sandbox:throttled"])
+
+
+def lose_if_provoked(invitee: str | None) -> None:
+    """Raise the GraphError of a proxy that lost the response to a create."""
+    if invitee == LOST:
+        raise GraphError(504, "GatewayTimeout", "The response was lost.")

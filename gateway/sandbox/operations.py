@@ -13,7 +13,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gateway.sandbox import model
-from gateway.sandbox.errors import NO_HEADERS, GraphError, bad_request, not_found, refuse_if_provoked
+from gateway.sandbox.errors import (
+    NO_HEADERS,
+    GraphError,
+    bad_request,
+    lose_if_provoked,
+    not_found,
+    refuse_if_provoked,
+    refuse_if_throttled,
+)
 from gateway.sandbox.store import Store, StoreError, StoreLocked
 
 PATH = "linkedIn/invitations"
@@ -67,9 +75,11 @@ class Operations:
         """Create an invitation and return it: `POST /linkedIn/invitations`."""
         invitation = model.created(await self._body(), str(uuid4()))
         refuse_if_provoked(invitation.id, invitation.invitee)
+        refuse_if_throttled(invitation.invitee, invitation.created)
         document = await _unlocked(lambda: self._store.insert(invitation))
         if document is None:
             raise GraphError(409, "Conflict", "An invitation with this ID already exists.")
+        lose_if_provoked(invitation.invitee)
         location = {"Location": f"{self._collection_url}/{quote(invitation.id, safe='')}"}
         return self._entity(201, invitation.id, document, location)
 

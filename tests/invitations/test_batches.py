@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.batches import CREATE_ALL, inputs, outcomes, results_of
-from support.gateway import Gateway, running_gateway
+from support.gateway import Gateway, GatewayProcess, running_gateway
 from support.invitations_upstream import InvitationsUpstream, Reply, Request, json_answer
 from support.raw_http import RawConnection, request
 from support.scripted_upstream import UpstreamConnection, answer
@@ -293,6 +293,19 @@ def test_it_runs_to_the_end_although_the_client_disconnects(gateway: Gateway, up
     left.set()
     wait_until(lambda: len(upstream.calls) == 50, "all are sent")
     assert sorted(map(position, upstream.calls)) == list(range(50))
+
+
+def test_the_sandbox_rehearses_a_batch_with_one_throttled_one_refused_and_one_lost(dev: GatewayProcess) -> None:
+    given = inputs(30)
+    for place, name in {11: "throttled-at-first", 12: "forbidden", 13: "lost"}.items():
+        given[place]["invitee"] = f"urn:li:sandbox:{name}"
+
+    results = run(dev, given)
+
+    assert [(it["index"], it["error"]["outcome"]) for it in results if it["error"]] == [
+        (12, "NOT_APPLIED"),
+        (13, "UNKNOWN"),
+    ]
 
 
 def test_the_shutdown_waits_for_longer_than_a_batch_takes() -> None:

@@ -156,6 +156,23 @@ def test_special_ids_and_invitees_provoke_errors(
     assert client.get(f"{url}/{existing['id']}").json() == existing
 
 
+def test_a_create_can_be_throttled_until_a_time_after_it_was_made(client: httpx.Client, url: str) -> None:
+    urn = "urn:li:sandbox:throttled-at-first"
+    body = {"lastModified": 1, "inviter": "a", "invitee": urn, "message": {}, "trackingId": "t"}
+    later = 2**62
+    response = client.post(url, json=body | {"created": later})
+    assert_graph_error(response, 429, "TooManyRequests")
+    assert response.headers["retry-after"] == "2"
+    assert client.post(url, json=body | {"created": 1}).status_code == 201
+
+
+def test_a_create_can_succeed_although_its_response_is_lost(client: httpx.Client, url: str) -> None:
+    body = {"created": 1, "lastModified": 1, "inviter": "a", "invitee": "urn:li:sandbox:lost", "message": {}}
+    response = client.post(url, json=body | {"id": "lost-1", "trackingId": "t"})
+    assert_graph_error(response, 504, "GatewayTimeout")
+    assert client.get(f"{url}/lost-1").json()["trackingId"] == "t"
+
+
 def test_provoked_errors_have_the_headers_that_clients_read(client: httpx.Client, url: str) -> None:
     assert client.get(f"{url}/urn:li:sandbox:throttled").headers["retry-after"] == "2"
     challenge = client.get(f"{url}/urn:li:sandbox:claims").headers["www-authenticate"]
