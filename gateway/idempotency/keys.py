@@ -17,8 +17,14 @@ class Key:
 
     __slots__ = ("_key", "name")
 
-    def __init__(self, text: str) -> None:
-        """Raise GatewayError if the text is not a valid key."""
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+        self.name = self._hash(b"name")
+        """The name of the key in the store."""
+
+    @classmethod
+    def of(cls, text: str) -> "Key":
+        """Return a client's key. Raises GatewayError if the text is not a valid one."""
         if not _VISIBLE.fullmatch(text):
             raise GatewayError(
                 ErrorCode.BAD_USER_INPUT,
@@ -26,9 +32,11 @@ class Key:
                 "Use a new random UUID for each thing that a user does.",
                 Outcome.NOT_APPLIED,
             )
-        self._key = text.encode("ascii")
-        self.name = self._hash(b"name")
-        """The name of the key in the store."""
+        return cls(text.encode("ascii"))
+
+    def of_item(self, index: int) -> "Key":
+        """Return the key of an item, if this is the key of a list. It is not that of any text."""
+        return Key(self._hash(b"item %d" % index))
 
     def fingerprint(self, mutation: str, input: bytes) -> bytes:
         """Return a hash of a mutation and its input.

@@ -22,6 +22,8 @@ What a request with the same key gets:
 | done | the invitation, read with its own token | `IDEMPOTENCY_KEY_REUSED` |
 | unknown | `IDEMPOTENCY_UNKNOWN` | `IDEMPOTENCY_KEY_REUSED` |
 
+The key of a list is bound to it first. Then each item has a key of its own, made from the list's key and its position.
+
 Only a request that moves a key from free to running sends anything, and a key becomes free only if the request was
 certainly not applied, or with time. Everything that goes wrong must therefore end in unknown, or lead there:
 
@@ -103,16 +105,24 @@ class Once:
         try:
             value = await self._claim_and_send(call)
         except BaseException as error:
-            if isinstance(error, Exception):
-                set_exception(running, error)
-                running.exception()  # Mark it as retrieved: usually, nobody else waits.
-            else:
-                running.cancel()
+            # If only this request is cancelled, those that have joined it are not.
+            set_exception(running, error if isinstance(error, Exception) else _in_progress(call, RETRY_AFTER))
+            running.exception()  # Mark it as retrieved: usually, nobody else waits.
             raise
         finally:
             del self._running[identity]
         running.set_result(value)
         return value
+
+    async def bind(self, name: bytes, fingerprint: bytes) -> None:
+        """Bind the name of a list's key to its fingerprint. Raises GatewayError if it is bound to another.
+
+        It is never ended: its state does not matter, because each item of the list has a key of its own.
+        """
+        now = self._clock()
+        stored = await self._claim(name, Record(fingerprint, token_bytes(16), now, now + KEEP, now + KEEP))
+        if stored is not None and stored.fingerprint != fingerprint:
+            raise _reused()
 
     async def aclose(self) -> None:
         """Close the store."""
@@ -166,19 +176,9 @@ class Once:
 async def _answer_again(call: KeyedCall[T], stored: Record, now: float) -> T:
     """Return the result of an earlier request with the same key, or raise the error for it."""
     if stored.fingerprint != call.fingerprint:
-        raise GatewayError(
-            ErrorCode.IDEMPOTENCY_KEY_REUSED,
-            "`idempotencyKey` was used for another mutation or input. Use a new key, or send exactly the same input.",
-            Outcome.NOT_APPLIED,
-        )
+        raise _reused()
     if stored.state is State.RUNNING:
-        raise GatewayError(
-            ErrorCode.IDEMPOTENCY_IN_PROGRESS,
-            "A request with this `idempotencyKey` is still running. Send it again after `retryAfter` seconds.",
-            Outcome.UNKNOWN,
-            retryAfter=max(1, min(RETRY_AFTER, ceil(stored.lease_ends - now))),
-            trackingId=call.tracking_id,
-        )
+        raise _in_progress(call, stored.lease_ends - now)
     if stored.state is State.UNKNOWN:
         raise GatewayError(
             ErrorCode.IDEMPOTENCY_UNKNOWN,
@@ -198,7 +198,27 @@ async def _answer_again(call: KeyedCall[T], stored: Record, now: float) -> T:
         return await call.read(stored.invitation_id)
     except GatewayError as error:
         error.outcome = Outcome.APPLIED
+        if call.tracking_id is not None:
+            error.extensions["trackingId"] = call.tracking_id
         raise
+
+
+def _reused() -> GatewayError:
+    return GatewayError(
+        ErrorCode.IDEMPOTENCY_KEY_REUSED,
+        "`idempotencyKey` was used for another mutation or input. Use a new key, or send exactly the same input.",
+        Outcome.NOT_APPLIED,
+    )
+
+
+def _in_progress(call: KeyedCall[Any], lease: float) -> GatewayError:
+    return GatewayError(
+        ErrorCode.IDEMPOTENCY_IN_PROGRESS,
+        "A request with this `idempotencyKey` is still running. Send it again after `retryAfter` seconds.",
+        Outcome.UNKNOWN,
+        retryAfter=max(1, min(RETRY_AFTER, ceil(lease))),
+        trackingId=call.tracking_id,
+    )
 
 
 def _unavailable() -> GatewayError:

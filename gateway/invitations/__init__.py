@@ -2,7 +2,7 @@
 
 from gateway.invitations.batch import Created
 from gateway.invitations.caller import Caller
-from gateway.invitations.client import COLLECTION, CallerClient, InvitationsClient
+from gateway.invitations.client import COLLECTION, CallerClient, InvitationsClient, Read, Send
 from gateway.invitations.failures import InvitationsError, shown_tracking_id
 from gateway.invitations.model import (
     INT64_MAX,
@@ -34,6 +34,8 @@ __all__ = [
     "InvitationsClient",
     "InvitationsError",
     "Position",
+    "Read",
+    "Send",
     "parse_int64",
     "shown_tracking_id",
 ]

@@ -2,6 +2,10 @@
 
 Each invitation is sent as a single create is, and at most once after a response that leaves its outcome in doubt. When
 the API throttles one of them, all of them wait, and then fewer are sent at once.
+
+With an idempotency key, each invitation is claimed in a store before it is sent, and one that was created earlier is
+read instead. Both are done in the place of the send, so they are bounded in the same way. A claim takes time, so
+whether something may be sent is asked again after it. It is ended after each try, and none is held during a pause.
 """
 
 import asyncio
@@ -28,10 +32,16 @@ minute for which nginx and most load balancers wait for a response."""
 MAX_ANSWERS = 8_000_000
 """Maximum bytes of all invitations that a batch returns: as many as one response of the API may have."""
 
-Create: TypeAlias = Callable[[InvitationV2Body], Awaitable[InvitationV2]]
+Create: TypeAlias = Callable[[int, Callable[[], None]], Awaitable[InvitationV2]]
+"""Creates the invitation at an index. Before it sends anything, it calls the second argument, which raises NotNow if
+nothing may be sent at the moment."""
 Created: TypeAlias = InvitationV2 | GatewayError
 
 logger = logging.getLogger("gateway.rest")
+
+
+class NotNow(InvitationsError):  # noqa: N818 (it is no failure)
+    """The turn of an invitation has not come, or will not come."""
 
 
 class Batch:
@@ -60,7 +70,7 @@ class Batch:
         async with asyncio.TaskGroup() as workers:
             for _ in range(self._workers):
                 workers.create_task(self._work())
-        return [self._results.get(index) or self._never_sent() for index in range(len(self._bodies))]
+        return [self._results.get(index) or self._not_sent() for index in range(len(self._bodies))]
 
     async def _work(self) -> None:
         while self._waiting and self._workers <= self._width and max(_now(), self._resume) <= self._last_start:
@@ -71,33 +81,45 @@ class Batch:
                 await self._send(self._waiting.popleft())
         self._workers -= 1
 
+    def _begin(self) -> None:
+        """Raise NotNow if nothing may be sent at the moment."""
+        if self._workers > self._width or not self._resume <= _now() <= self._last_start:
+            raise self._not_sent()
+
     async def _send(self, index: int) -> None:
         slower = self._slower
-        body = self._bodies[index]
-        result: Created
         try:
-            created = await self._create(body)
-        except InvitationsError as error:
+            created = await self._create(index, self._begin)
+        except GatewayError as error:
             without_frames(error)
-            earlier = self._results.get(index)
-            if isinstance(earlier, InvitationsError) and earlier.sent:
-                error.sent = True
-                error.with_tracking_id(body.tracking_id)
-            self._results[index] = error
-            self._slow_down(error, first=slower == self._slower)
-            await self._retry(index, error)
-            return
+            self._keep(index, error)
+            if isinstance(error, NotNow):
+                self._waiting.appendleft(index)
+            elif isinstance(error, InvitationsError):
+                self._slow_down(error, first=slower == self._slower)
+                await self._retry(index, error)
         except Exception as error:  # noqa: BLE001 (a bug must not hide the results of the others)
             log_bug(logger, error)
-            result = GatewayError(ErrorCode.INTERNAL_SERVER_ERROR, "Internal server error", Outcome.UNKNOWN)
+            self._keep(index, GatewayError(ErrorCode.INTERNAL_SERVER_ERROR, "Internal server error", Outcome.UNKNOWN))
         else:
             self._throttled = 0
-            result = self._bounded(created, body)
-        self._results[index] = result
+            self._results[index] = self._bounded(created, self._bodies[index])
+
+    def _keep(self, index: int, error: GatewayError) -> None:
+        """Keep an error as the result, unless an earlier one says more."""
+        earlier = self._results.get(index)
+        applied = isinstance(earlier, GatewayError) and earlier.outcome is Outcome.APPLIED
+        if error.outcome is not Outcome.APPLIED and (applied or isinstance(error, NotNow)):
+            return
+        if isinstance(earlier, InvitationsError) and isinstance(error, InvitationsError) and earlier.sent:
+            error.sent = True
+            error.with_tracking_id(self._bodies[index].tracking_id)
+        self._results[index] = error
 
     async def _retry(self, index: int, error: InvitationsError) -> None:
-        """Put an invitation that was certainly not processed at the end: it must not hold up the others."""
-        if error.retry is None or not error.retry.unprocessed:
+        """Put an invitation that may be tried again at the end: it must not hold up the others."""
+        read = error.outcome is Outcome.APPLIED  # by an earlier call
+        if error.retry is None or not (read or error.retry.unprocessed):
             return
         if "status" in error.extensions:
             self._waiting.append(index)
@@ -109,7 +131,8 @@ class Batch:
 
     def _slow_down(self, error: InvitationsError, *, first: bool) -> None:
         """Follow a failure. `first` is whether its request was sent after the batch last became slower."""
-        if error.outcome is Outcome.NOT_APPLIED and error.code is not ErrorCode.RATE_LIMITED:
+        ended = error.outcome is Outcome.NOT_APPLIED or (error.outcome is Outcome.APPLIED and error.retry is None)
+        if ended and error.code is not ErrorCode.RATE_LIMITED:
             return  # It says nothing about the others.
         throttled = "status" in error.extensions and error.retry is not None
         if first:  # The others that were in flight tell the same.
@@ -129,16 +152,17 @@ class Batch:
         error = InvitationsError(ErrorCode.ANSWER_TOO_LARGE, message, Outcome.APPLIED)
         return error.with_tracking_id(body.tracking_id)
 
-    def _never_sent(self) -> InvitationsError:
+    def _not_sent(self) -> NotNow:
         """Return the error for an invitation whose turn did not come."""
-        code, message = ErrorCode.UPSTREAM_TIMEOUT, "The time of this call was over before the invitation was sent."
+        code = ErrorCode.UPSTREAM_TIMEOUT
+        message = "The time of this call was over before it was the turn of this invitation."
         seconds = None
         left = self._resume - _now()
         if left > 0:
             code = ErrorCode.RATE_LIMITED
-            message = "The invitation was not sent, because the invitations API asked for a pause. Send it later."
+            message = "The invitations API asked for a pause before it was the turn of this invitation."
             seconds = min(ceil(left), MAX_SECONDS) if isfinite(left) else None
-        return InvitationsError(code, message, Outcome.NOT_APPLIED, sent=False, retryAfter=seconds)
+        return NotNow(code, message, Outcome.NOT_APPLIED, sent=False, retryAfter=seconds)
 
 
 def _now() -> float:

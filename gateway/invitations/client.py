@@ -5,8 +5,8 @@ Sources: Microsoft Graph's "Create invitations" and "Update invitations" pages a
 
 import asyncio
 import re
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -20,6 +20,11 @@ from gateway.invitations.failures import InvitationsError, unaddressable
 from gateway.invitations.model import InvitationV2, InvitationV2Body, decode_invitation, decode_page
 from gateway.invitations.paging import InvitationSlice, Position, slice_page
 from gateway.invitations.rest import Call, RestClient
+
+Send: TypeAlias = Callable[[], Awaitable[InvitationV2]]
+Read: TypeAlias = Callable[[str], Awaitable[InvitationV2 | None]]
+Each: TypeAlias = Callable[[int, Send, Read], Awaitable[InvitationV2]]
+"""Returns the invitation at an index: it sends it, or reads an earlier one by its id."""
 
 COLLECTION = "/linkedIn/invitations"
 _UNRESERVED = re.compile(r"[A-Za-z0-9_.~-]+")
@@ -87,13 +92,25 @@ class CallerClient:
         except InvitationsError as error:
             raise error.with_tracking_id(body.tracking_id) from None
 
-    async def create_all(self, bodies: Sequence[InvitationV2Body]) -> list[Created]:
+    async def create_all(self, bodies: Sequence[InvitationV2Body], each: Each | None = None) -> list[Created]:
         """Create invitations side by side (`POST`), and return each or its error, in their order.
 
-        Raises InvitationsError if there is no bearer token.
+        `each` decides whether one is sent, or read instead. Raises InvitationsError if there is no bearer token.
         """
         self._caller.headers()
-        return await Batch(partial(self.create, once=True), bodies, self._api.timeout).run()
+
+        async def create(index: int, begin: Callable[[], None]) -> InvitationV2:
+            async def send() -> InvitationV2:
+                begin()
+                return await self.create(bodies[index], once=True)
+
+            async def read(id: str) -> InvitationV2 | None:
+                begin()
+                return await self.get(id, once=True)
+
+            return await (each(index, send, read) if each else send())
+
+        return await Batch(create, bodies, self._api.timeout).run()
 
     async def update(self, id: str, changes: InvitationV2Body) -> InvitationV2:
         """Update an invitation (`PATCH`) and return it. Members missing from `changes` stay as they are."""
@@ -117,14 +134,14 @@ class CallerClient:
             error.outcome = Outcome.APPLIED
             raise
 
-    async def get(self, id: str) -> InvitationV2 | None:
-        """Return an invitation (`GET`), or None if it does not exist."""
+    async def get(self, id: str, *, once: bool = False) -> InvitationV2 | None:
+        """Return an invitation (`GET`), or None if it does not exist. With `once`, do not retry, as in `create`."""
         segment = path_segment(id)
         if segment is None:
             self._caller.headers()
             return None
         try:
-            return await self._get(id, segment, self._deadline())
+            return await self._get(id, segment, self._deadline(), once=once)
         except InvitationsError as error:
             if error.code is ErrorCode.NOT_FOUND:
                 without_frames(error)
@@ -153,8 +170,8 @@ class CallerClient:
             lambda answer: slice_page(decode_page(answer.content), start, first, collection, seen),
         )
 
-    async def _get(self, id: str, segment: str, deadline: float) -> InvitationV2:
-        call = Call("GET", f"{self._api.collection.path}/{segment}", self._caller, deadline)
+    async def _get(self, id: str, segment: str, deadline: float, *, once: bool = False) -> InvitationV2:
+        call = Call("GET", f"{self._api.collection.path}/{segment}", self._caller, deadline, once=once)
         return await self._api.rest.send(call, lambda answer: _invitation(answer, id))
 
     def _deadline(self) -> float:

@@ -10,7 +10,7 @@ from gateway.schema.batch import MAX_INPUTS, CreateInvitationsPayload, Results
 from gateway.schema.context import Info
 from gateway.schema.fields import resolved_by
 from gateway.schema.inputs import CreateInvitationInput, UpdateInvitationInput, changes, new_invitation
-from gateway.schema.once import create_once, update_once
+from gateway.schema.once import create_all_once, create_once, update_once
 from gateway.schema.types import InvitationV2
 
 IdempotencyKey = Annotated[
@@ -39,11 +39,22 @@ async def _create_invitations(
     inputs: Annotated[
         list[CreateInvitationInput], strawberry.argument(description=f"The new invitations, 1 to {MAX_INPUTS}.")
     ],
+    idempotency_key: Annotated[
+        str | None,
+        strawberry.argument(
+            description="Makes retries safe: at most one request is sent for each input, for as long as the gateway "
+            "keeps the key (24 hours). The same call again sends only what was certainly not sent, and reads what was "
+            "created. All `inputs` must be the same, in the same order. 16 to 255 visible ASCII characters; it must "
+            "be random, such as a UUID. Default: no key."
+        ),
+    ] = strawberry.UNSET,
 ) -> Results:
     if not 1 <= len(inputs) <= MAX_INPUTS:
         raise _refused(f"`inputs` must have 1 to {MAX_INPUTS} items.")
     if not info.context.begin_batch():
         raise _refused("`createInvitations` can be used only once in a request. Put all invitations into its `inputs`.")
+    if idempotency_key is not None and idempotency_key is not strawberry.UNSET:
+        return Results.of(await create_all_once(info.context, idempotency_key, inputs))
     return Results.of(await info.context.invitations.create_all([new_invitation(it) for it in inputs]))
 
 

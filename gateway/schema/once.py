@@ -1,5 +1,7 @@
 """Mutations with an idempotency key."""
 
+from collections.abc import Awaitable
+
 import msgspec
 from msgspec import UNSET
 
@@ -12,31 +14,36 @@ from gateway.schema.inputs import CreateInvitationInput, UpdateInvitationInput, 
 
 async def create_once(context: Context, idempotency_key: str, input: CreateInvitationInput) -> rest.InvitationV2:
     """Create an invitation, unless that was done or tried earlier with this key."""
-    once, key = _once(context), Key(idempotency_key)
-    given = as_given(input)
-    body = new_invitation(input)
-    if given.tracking_id is UNSET:
-        # The same for each try: whoever gets the answer of an earlier one can look for it.
-        body.tracking_id = key.tracking_id()
+    once, key = _once(context), Key.of(idempotency_key)
     client = context.invitations
     client.require_token()
-    return await once.run(
-        KeyedCall(
-            key.name,
-            key.fingerprint("createInvitation", msgspec.json.encode(given)),
-            client.caller,
-            send=lambda: client.create(body),
-            read=lambda id: _read(client, id),
-            id_of=lambda created: created.id,
-            known_id=body.id if isinstance(body.id, str) else None,
-            tracking_id=rest.shown_tracking_id(body.tracking_id),
-        )
-    )
+    new = _New.of(key, input)
+    return await once.run(new.call(client.caller, lambda: client.create(new.body), client.get))
+
+
+async def create_all_once(
+    context: Context, idempotency_key: str, inputs: list[CreateInvitationInput]
+) -> list[rest.Created]:
+    """Create invitations, except those for which that was done or tried earlier with this key.
+
+    The key belongs to the whole list: in another order, an input could be sent although it was sent at another place.
+    """
+    once, key = _once(context), Key.of(idempotency_key)
+    client = context.invitations
+    client.require_token()
+    given = msgspec.json.encode([as_given(input) for input in inputs])
+    await once.bind(key.name, key.fingerprint("createInvitations", given))
+    items = [_New.of(key.of_item(index), input) for index, input in enumerate(inputs)]
+
+    async def each(index: int, send: rest.Send, read: rest.Read) -> rest.InvitationV2:
+        return await once.run(items[index].call(client.caller, send, read))
+
+    return await client.create_all([it.body for it in items], each)
 
 
 async def update_once(context: Context, idempotency_key: str, input: UpdateInvitationInput) -> rest.InvitationV2:
     """Update an invitation, unless that was done or tried earlier with this key. `input` has changes."""
-    once, key = _once(context), Key(idempotency_key)
+    once, key = _once(context), Key.of(idempotency_key)
     client = context.invitations
     client.require_token()
     return await once.run(
@@ -45,11 +52,39 @@ async def update_once(context: Context, idempotency_key: str, input: UpdateInvit
             key.fingerprint("updateInvitation", msgspec.json.encode(as_given(input))),
             client.caller,
             send=lambda: client.update(input.id, changes(input)),
-            read=lambda id: _read(client, id),
+            read=lambda id: _found(client.get(id)),
             id_of=lambda _: input.id,
             known_id=input.id,
         )
     )
+
+
+class _New(msgspec.Struct, frozen=True):
+    """A new invitation with a key."""
+
+    key: Key
+    given: bytes
+    body: rest.InvitationV2Body
+
+    @classmethod
+    def of(cls, key: Key, input: CreateInvitationInput) -> "_New":
+        given, body = as_given(input), new_invitation(input)
+        if given.tracking_id is UNSET:
+            # The same for each try: whoever gets the answer of an earlier one can look for it.
+            body.tracking_id = key.tracking_id()
+        return cls(key, msgspec.json.encode(given), body)
+
+    def call(self, caller: rest.Caller, send: rest.Send, read: rest.Read) -> KeyedCall[rest.InvitationV2]:
+        return KeyedCall(
+            self.key.name,
+            self.key.fingerprint("createInvitation", self.given),
+            caller,
+            send=send,
+            read=lambda id: _found(read(id)),
+            id_of=lambda created: created.id,
+            known_id=self.body.id if isinstance(self.body.id, str) else None,
+            tracking_id=rest.shown_tracking_id(self.body.tracking_id),
+        )
 
 
 def _once(context: Context) -> Once:
@@ -63,8 +98,8 @@ def _once(context: Context) -> Once:
     return context.once
 
 
-async def _read(client: rest.CallerClient, id: str) -> rest.InvitationV2:
-    found = await client.get(id)
+async def _found(reading: Awaitable[rest.InvitationV2 | None]) -> rest.InvitationV2:
+    found = await reading
     if found is None:
         raise GatewayError(
             ErrorCode.NOT_FOUND,

@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def failing(outcome: Outcome | None) -> Callable[[], Awaitable[str]]:
     return send
 
 
-async def code_of(work: Awaitable[str]) -> tuple[ErrorCode, Outcome | None]:
+async def code_of(work: Awaitable[Any]) -> tuple[ErrorCode, Outcome | None]:
     with pytest.raises(GatewayError) as raised:
         await work
     return raised.value.code, raised.value.outcome
@@ -81,6 +82,36 @@ def test_requests_of_one_process_share_a_result_and_others_are_told_to_wait() ->
         assert set(await asyncio.gather(*tasks)) == {"new"}
         assert await lab.second.run(lab.call()) == "read new"
         assert lab.sent == 1
+
+    asyncio.run(run())
+
+
+def test_requests_that_joined_one_that_is_cancelled_are_told_to_wait() -> None:
+    async def run() -> None:
+        lab, held = Lab(), Held()
+        first = asyncio.create_task(lab.first.run(lab.call(held)))
+        await held.started.wait()
+        joining = asyncio.create_task(lab.first.run(lab.call()))
+        await asyncio.sleep(0)
+        first.cancel()
+        assert await code_of(joining) == IN_PROGRESS
+        assert first.cancelled()
+        assert lab.sent == 1
+
+    asyncio.run(run())
+
+
+def test_a_name_that_is_bound_stays_bound_for_a_day() -> None:
+    async def run() -> None:
+        lab = Lab()
+        await lab.first.bind(b"name", b"list")
+        lab.now += KEEP - 1
+        await lab.second.bind(b"name", b"list")
+        for work in (lab.second.bind(b"name", b"other"), lab.second.run(lab.call())):
+            assert await code_of(work) == (ErrorCode.IDEMPOTENCY_KEY_REUSED, Outcome.NOT_APPLIED)
+        lab.now += 1
+        await lab.second.bind(b"name", b"other")
+        assert lab.sent == 0
 
     asyncio.run(run())
 

@@ -174,7 +174,7 @@ def test_the_file_has_no_key_no_text_and_no_token(tmp_path: Path, upstream: Invi
 
 
 def test_a_fingerprint_depends_on_the_key_the_mutation_and_the_input() -> None:
-    one, other = Key("x" * 16), Key("y" * 16)
-    assert one.fingerprint("a", b"b") == Key("x" * 16).fingerprint("a", b"b")
+    one, other = Key(b"x" * 16), Key(b"y" * 16)
+    assert one.fingerprint("a", b"b") == Key(b"x" * 16).fingerprint("a", b"b")
     made = [one.fingerprint("a", b"b"), other.fingerprint("a", b"b"), one.fingerprint("c", b"b"), one.name, other.name]
     assert len({*made, one.fingerprint("a", b"d")}) == 6

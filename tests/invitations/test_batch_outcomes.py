@@ -13,8 +13,8 @@ from support.gateway import Gateway
 from support.invitations_upstream import InvitationsUpstream, Reply, Request, json_answer
 from support.scripted_upstream import UpstreamConnection, answer
 
-from gateway.errors import GatewayError
-from gateway.invitations import Caller, Created, InvitationsClient, InvitationV2, InvitationV2Body
+from gateway.errors import ErrorCode, GatewayError, Outcome
+from gateway.invitations import Caller, Created, InvitationsClient, InvitationV2, InvitationV2Body, Read, Send
 
 COUNT = 60
 ENDS: dict[str, tuple[bool, Reply | None, str]] = {
@@ -112,3 +112,45 @@ def test_without_any_connection_each_is_tried_three_times_and_not_applied() -> N
         assert (result.code, result.outcome) == ("UPSTREAM_UNAVAILABLE", "NOT_APPLIED")
         assert "trackingId" not in result.extensions
     assert len(transport.times) == 36
+
+
+def test_those_that_were_claimed_when_a_pause_began_wait_for_its_end() -> None:
+    transport = Unconnected(0, throttled=True)
+    claimed = asyncio.Barrier(5)
+
+    async def each(index: int, send: Send, _: Read) -> InvitationV2:
+        if not transport.times:
+            await claimed.wait()
+            if index > 0:
+                while not transport.times:  # noqa: ASYNC110 (it takes turns, not time)
+                    await asyncio.sleep(0)
+                await asyncio.sleep(0)
+        return await send()
+
+    client = InvitationsClient(transport, url="http://127.0.0.1/v1.0")
+    bodies = [InvitationV2Body(id=str(it), tracking_id=str(it)) for it in range(5)]
+    results = asyncio.run(client.for_caller(Caller(b"Bearer x")).create_all(bodies, each))
+    assert [it.id for it in results if isinstance(it, InvitationV2)] == [str(it) for it in range(5)]
+    assert len(transport.times) == 6
+    assert transport.times[1] >= transport.times[0] + 1
+
+
+def test_one_that_was_applied_stays_applied_if_its_claim_fails_later() -> None:
+    tries = Counter[int]()
+
+    async def each(index: int, _: Send, read: Read) -> InvitationV2:
+        tries[index] += 1
+        if tries[index] == 2:
+            raise GatewayError(ErrorCode.IDEMPOTENCY_STORE_UNAVAILABLE, "", Outcome.NOT_APPLIED)
+        try:
+            found = await read("1")
+        except GatewayError as error:
+            error.outcome = Outcome.APPLIED
+            raise
+        assert found
+        return found
+
+    client = InvitationsClient(Unconnected(1, throttled=False), url="http://127.0.0.1/v1.0")
+    (result,) = asyncio.run(client.for_caller(Caller(b"Bearer x")).create_all([InvitationV2Body()], each))
+    assert isinstance(result, GatewayError)
+    assert (result.outcome, tries[0]) == (Outcome.APPLIED, 2)

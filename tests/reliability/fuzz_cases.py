@@ -79,6 +79,8 @@ _TEMPLATES = [
     "{ invitations { nodes { %s } } }",
     "mutation ($v: CreateInvitationInput!) { createInvitation(input: %s) { id } }",
     'mutation ($v: Int64) { createInvitation(input: {inviter: "a", invitee: "b", message: {}, created: %s}) { id } }',
+    "mutation ($v: [CreateInvitationInput!]!) { createInvitations(inputs: %s) { results { index } } }",
+    "mutation ($v: String) { createInvitations(inputs: [], idempotencyKey: %s) { results { index } } }",
     "mutation ($v: UpdateInvitationInput!) { updateInvitation(input: %s) { id } }",
     "{ invitation(id: 1) { ...F } } fragment F on %s { id }",
     "query A { __typename } query B { %s }",
@@ -158,6 +160,8 @@ LIST = "query ($v: String, $n: Int) { invitations(after: $v, first: $n) { nodes 
 GET = "query ($v: ID!) { invitation(id: $v) { id createdAt created lastModifiedAt } }"
 UPDATE = "mutation ($v: UpdateInvitationInput!) { updateInvitation(input: $v) { id } }"
 CREATE = "mutation ($v: CreateInvitationInput!) { createInvitation(input: $v) { id createdAt } }"
+CREATE_ALL = """mutation ($v: [CreateInvitationInput!]!) {
+  createInvitations(inputs: $v) { results { invitation { id createdAt } error { code message trackingId } } } }"""
 value_requests = st.one_of(
     st.builds(lambda cursor, n: GraphQL(LIST, {"v": cursor, "n": n}), cursors, st.one_of(st.none(), numbers)),
     st.builds(lambda id: GraphQL(GET, {"v": id}), texts),
@@ -169,6 +173,10 @@ value_requests = st.one_of(
         ),
         inputs,
         texts,
+    ),
+    st.builds(
+        lambda many: GraphQL(CREATE_ALL, {"v": [{"inviter": "a", "invitee": "b", "message": {}, **it} for it in many]}),
+        st.lists(inputs, max_size=3),
     ),
 )
 
@@ -394,12 +402,14 @@ replies = st.one_of(
     ),
     st.builds(Reply, st.binary(max_size=60), st.sampled_from(["close", "reset", "hang"])),
 )
+CREATE_ONE_OF_ALL = 'mutation { createInvitations(inputs: [{inviter: "a", invitee: "b", message: {}}])'
 upstream_cases = st.tuples(
     st.sampled_from(
         [
             GraphQL('{ invitation(id: "1") { id } }'),
             GraphQL("{ invitations { nodes { id } pageInfo { endCursor } } }"),
             GraphQL('mutation { createInvitation(input: {inviter: "a", invitee: "b", message: {}}) { id } }'),
+            GraphQL(f"{CREATE_ONE_OF_ALL} {{ results {{ invitation {{ id }} error {{ code outcome }} }} }} }}"),
             GraphQL('mutation { updateInvitation(input: {id: "1", inviter: "a"}) { id } }'),
         ]
     ),

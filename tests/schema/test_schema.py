@@ -101,7 +101,7 @@ SHAPES = {
     },
     "Mutation": {
         "createInvitation(input: CreateInvitationInput!, idempotencyKey: String)": "InvitationV2",
-        "createInvitations(inputs: [CreateInvitationInput!]!)": "CreateInvitationsPayload",
+        "createInvitations(inputs: [CreateInvitationInput!]!, idempotencyKey: String)": "CreateInvitationsPayload",
         "updateInvitation(input: UpdateInvitationInput!, idempotencyKey: String)": "InvitationV2",
     },
     "InvitationV2": {

@@ -32,3 +32,13 @@ def results_of(data: Any) -> list[dict[str, Any]]:
 def outcomes(results: list[dict[str, Any]]) -> list[str]:
     """Return `created`, or the outcome, of each result."""
     return [it["error"]["outcome"] if it["error"] else "created" for it in results]
+
+
+CREATE_ALL_ONCE = CREATE_ALL.replace("Team($inputs", "Team($key: String, $inputs").replace(
+    "(inputs: $inputs)", "(inputs: $inputs, idempotencyKey: $key)"
+)
+
+
+def codes(results: list[dict[str, Any]]) -> list[str]:
+    """Return `created`, or the code, of each result."""
+    return [it["error"]["code"] if it["error"] else "created" for it in results]
