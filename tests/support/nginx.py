@@ -72,6 +72,8 @@ class Service:
     """By its port in the README."""
     names: Mapping[str, str]
     """Replacements for the README's ports and folder."""
+    variables: Mapping[str, str]
+    """Of the gateways."""
 
     def lines(self, language: str) -> str:
         """Return a block of the README with only its ports and its folder replaced by this service's."""
@@ -82,7 +84,8 @@ class Service:
         """Start a gateway."""
         stack = ExitStack()
         words = ("serve", "--port", self.names[port], "--upstream-url", f"{self.upstream}/v1.0")
-        command = stack.enter_context(started(*words, "--upstream-timeout", "60"))
+        variables = {"GATEWAY_UPSTREAM_TIMEOUT": "60", **self.variables}
+        command = stack.enter_context(started(*words, variables=variables))
         self.gateways[port] = (command, stack)
 
     def stop(self, port: str, how: signal.Signals) -> int:
@@ -118,10 +121,10 @@ class Service:
 
 
 @contextmanager
-def service(upstream: str, folder: Path) -> Iterator[Service]:
-    """Run nginx and two gateways in front of a REST API."""
+def service(upstream: str, folder: Path, variables: Mapping[str, str] | None = None) -> Iterator[Service]:
+    """Run nginx and two gateways with these environment variables in front of a REST API."""
     names = {port: str(free_port()) for port in PORTS} | {FOLDER: str(folder)}
-    running = Service(free_port(), folder, upstream, {}, names)
+    running = Service(free_port(), folder, upstream, {}, names, variables or {})
     (folder / "bin").mkdir()
     (folder / "bin" / "systemctl").write_text(SYSTEMCTL.format(folder=folder))
     (folder / "bin" / "systemctl").chmod(0o755)
