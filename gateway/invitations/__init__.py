@@ -16,6 +16,7 @@ from gateway.invitations.model import (
     parse_int64,
 )
 from gateway.invitations.paging import InvitationSlice, Position
+from gateway.invitations.throttle import Throttle
 
 __all__ = [
     "COLLECTION",
@@ -36,6 +37,7 @@ __all__ = [
     "Position",
     "Read",
     "Send",
+    "Throttle",
     "parse_int64",
     "shown_tracking_id",
 ]

@@ -121,7 +121,7 @@ class Batch:
         read = error.outcome is Outcome.APPLIED  # by an earlier call
         if error.retry is None or not (read or error.retry.unprocessed):
             return
-        if "status" in error.extensions:
+        if _is_paced(error):
             self._waiting.append(index)
             return
         tries = self._without_connection[index] = self._without_connection[index] + 1
@@ -134,7 +134,7 @@ class Batch:
         ended = error.outcome is Outcome.NOT_APPLIED or (error.outcome is Outcome.APPLIED and error.retry is None)
         if ended and error.code is not ErrorCode.RATE_LIMITED:
             return  # It says nothing about the others.
-        throttled = "status" in error.extensions and error.retry is not None
+        throttled = _is_paced(error) and error.retry is not None
         if first:  # The others that were in flight tell the same.
             self._slower += 1
             self._throttled += throttled
@@ -163,6 +163,11 @@ class Batch:
             message = "The invitations API asked for a pause before it was the turn of this invitation."
             seconds = min(ceil(left), MAX_SECONDS) if isfinite(left) else None
         return NotNow(code, message, Outcome.NOT_APPLIED, sent=False, retryAfter=seconds)
+
+
+def _is_paced(error: InvitationsError) -> bool:
+    """Return whether the API said when to go on: now, or earlier to another call of the same user."""
+    return "status" in error.extensions or error.code is ErrorCode.RATE_LIMITED
 
 
 def _now() -> float:

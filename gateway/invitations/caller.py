@@ -28,6 +28,11 @@ class Caller(msgspec.Struct, frozen=True):
             raise unauthenticated()
         return [(b"Authorization", token)]
 
+    def token(self) -> bytes:
+        """Return the bearer token, however its scheme is written. Raises InvitationsError if there is none."""
+        ((_, authorization),) = self.headers()
+        return authorization.rpartition(b" ")[2]
+
     def __repr__(self) -> str:
         """Return a representation without the token."""
         return "Caller()"

@@ -6,6 +6,7 @@ headers or the body.
 """
 
 import re
+from math import ceil
 
 import httpx
 
@@ -142,6 +143,22 @@ def unauthenticated() -> InvitationsError:
         Outcome.NOT_APPLIED,
         sent=False,
     )
+
+
+def throttled(seconds: float, *, sent: bool) -> InvitationsError:
+    """Return the error for a request of a caller whom the API throttles for these seconds; the API is not called.
+
+    `sent` is whether an earlier attempt was sent.
+    """
+    error = InvitationsError(
+        ErrorCode.RATE_LIMITED,
+        "The invitations API is throttling requests of this user. Wait for `retryAfter` seconds.",
+        Outcome.NOT_APPLIED,
+        sent=sent,
+        retryAfter=ceil(seconds),
+    )
+    error.retry = Retry(unprocessed=True, at_least=seconds)
+    return error
 
 
 def unaddressable() -> InvitationsError:

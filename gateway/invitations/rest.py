@@ -16,13 +16,22 @@ from gateway.invitations.failures import (
     InvitationsError,
     answered,
     foreign,
+    throttled,
     unanswered,
     unusable,
 )
 from gateway.invitations.graph_error import read_graph_error
 from gateway.invitations.rest_log import Try, log_cancelled, log_failure, log_success
 from gateway.invitations.rest_log import logger as rest_log
-from gateway.invitations.retries import AFTER_FOREIGN_ANSWER, MAX_TRIES, Retry, after_error, after_status
+from gateway.invitations.retries import (
+    AFTER_FOREIGN_ANSWER,
+    AFTER_SOME_TIME,
+    MAX_TRIES,
+    Retry,
+    after_error,
+    after_status,
+)
+from gateway.invitations.throttle import Throttle
 from gateway.transport import Request, ResponseTooLarge
 
 QUEUE_SHARE = 0.25
@@ -30,6 +39,9 @@ QUEUE_SHARE = 0.25
 answered in time, and the API would spend work on it that other requests need."""
 CONNECT_SHARE = 0.5
 """Share of the remaining time for connecting."""
+THROTTLE_SHARE = 0.75
+"""Share of the remaining time for waiting while the API throttles the caller. A mutation that is sent later would often
+time out, and then nobody knows whether it was applied."""
 
 _T = TypeVar("_T")
 _Headers: TypeAlias = list[tuple[bytes, bytes]]
@@ -39,7 +51,7 @@ class Call(msgspec.Struct, frozen=True):
     """A request to make of the API.
 
     `target` is the path and query, percent-encoded. `deadline` is in seconds, on the event loop's clock.
-    With `once`, it is not retried; the error says how it may be.
+    With `once`, it neither waits for a throttled caller nor is retried; the error says how it may be.
     """
 
     method: str
@@ -60,6 +72,7 @@ class RestClient:
     def __init__(self, transport: httpx.AsyncBaseTransport, *, url: str) -> None:
         """`url` is the base URL; only its scheme, host and port are used."""
         parts = urlsplit(url)
+        self.throttle = Throttle(api=url)
         self._transport = transport
         self._origin = httpx.URL(scheme=parts.scheme, netloc=parts.netloc.encode("ascii"))
         self._headers = [
@@ -79,11 +92,15 @@ class RestClient:
         tries = 1
         new_connection = sent = False
         while True:
+            if self.throttle.callers:
+                await self._wait(call, sent=sent)
             try:
                 return await self._try(call, callers_headers, read, tries, new_connection=new_connection)
             except _TryFailedError as failed:
                 retry = failed.error.retry = failed.retry
                 sent = failed.error.sent = failed.error.sent or sent
+                if failed.error.extensions.get("status") == 429:
+                    self.throttle.add(call.caller, (retry or AFTER_SOME_TIME).hold(tries))
                 if call.once or tries == MAX_TRIES or retry is None or not retry.permits(call.method):
                     raise failed.error from None
                 pause = retry.pause(tries)
@@ -92,6 +109,13 @@ class RestClient:
                 new_connection = retry.new_connection
             tries += 1
             await asyncio.sleep(pause)
+
+    async def _wait(self, call: Call, *, sent: bool) -> None:
+        """Wait while the API throttles the caller. Raises InvitationsError at once if that would take too long."""
+        limit = 0.0 if call.once else THROTTLE_SHARE * (call.deadline - _now())
+        seconds = await self.throttle.wait(call.caller, limit)
+        if seconds is not None:
+            raise throttled(seconds, sent=sent)
 
     async def _try(
         self, call: Call, callers_headers: _Headers, read: Callable[[Answer], _T], number: int, *, new_connection: bool

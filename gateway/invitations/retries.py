@@ -3,7 +3,8 @@
 A `GET` is retried after a lost connection, another request's response, 429, 502, 503, 504 and 509. A `POST` or `PATCH`
 is retried only if the API certainly did not process it: no connection was made, or the status was 429. Nothing is sent
 before `Retry-After` has passed. After a status without it, the first pause is about a second and then doubles: Graph
-counts requests sent while it throttles (Microsoft Graph, "Throttling guidance" and "Best practices").
+counts requests sent while it throttles (Microsoft Graph, "Throttling guidance" and "Best practices"). For the same
+reason, a 429 also holds up the caller's other calls: `gateway.invitations.throttle`.
 """
 
 import random
@@ -47,7 +48,7 @@ class Retry(msgspec.Struct, frozen=True):
     """
 
     unprocessed: bool = False
-    at_least: int = 0
+    at_least: float = 0
     backoff: float = _QUICK
     new_connection: bool = False
 
@@ -59,7 +60,13 @@ class Retry(msgspec.Struct, frozen=True):
         """Return the seconds to wait after this many attempts."""
         return self.at_least + self.backoff * (1 << tries - 1) * random.uniform(0.75, 1.25)  # noqa: S311 (jitter)
 
+    def hold(self, tries: int) -> float:
+        """Return the seconds for which the caller's other calls wait. They are over before `pause` is."""
+        return self.at_least or self.backoff * (1 << tries - 1) / 2
 
+
+AFTER_SOME_TIME = Retry(backoff=_SLOW)
+"""For a pause of unknown length."""
 AFTER_FOREIGN_ANSWER = Retry(new_connection=True)
 """A response to another request says nothing about this one."""
 

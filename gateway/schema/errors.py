@@ -21,7 +21,7 @@ _CODES: Mapping[ErrorCode, str] = {
     ErrorCode.FORBIDDEN: "The REST API returned 403: the bearer token does not allow this operation.",
     ErrorCode.NOT_FOUND: "The REST API returned 404 or 410: the invitation does not exist.",
     ErrorCode.CONFLICT: "The REST API returned 409 or 412: the request conflicts with the state of the invitation.",
-    ErrorCode.RATE_LIMITED: "The REST API is throttling requests: it returned 429 or 509.",
+    ErrorCode.RATE_LIMITED: "The REST API is throttling requests of this user: it returned 429 or 509, now or earlier.",
     ErrorCode.UPSTREAM_UNAVAILABLE: "No connection to the REST API, a lost connection, or the API returned 502 or 503.",
     ErrorCode.UPSTREAM_TIMEOUT: "The REST API did not respond in time, or returned 504.",
     ErrorCode.UPSTREAM_ERROR: "The REST API returned another status that is not a success.",

@@ -9,7 +9,7 @@ from support.redis import redis_server
 
 
 @pytest.fixture(scope="module", params=["memory", "sqlite", "redis"])
-def gateway(
+def _gateway(
     request: pytest.FixtureRequest, upstream: InvitationsUpstream, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """Run a gateway with each kind of store."""
@@ -23,3 +23,10 @@ def gateway(
             server = stack.enter_context(redis_server())
             running = running_gateway(upstream.url, idempotency_store=server.url)
         yield stack.enter_context(running)
+
+
+@pytest.fixture
+def gateway(_gateway: Gateway) -> Gateway:
+    """Return the gateway, as a user whom it does not throttle."""
+    _gateway.as_another_user()
+    return _gateway

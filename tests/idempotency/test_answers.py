@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from support.gateway import TOKEN, Gateway, running_gateway
+from support.gateway import Gateway, running_gateway
 from support.invitations_upstream import InvitationsUpstream, Reply, Request, always, json_answer, replying
 from support.keys import CREATE, INPUT, MUTATIONS, create, new_key, serving, update
 from support.scripted_upstream import UpstreamConnection, answer
@@ -37,7 +37,7 @@ def test_a_mutation_that_was_done_is_not_sent_again_but_read_with_the_callers_ow
     sent, read = upstream.calls
     assert sent.method != "GET"
     assert (read.method, read.target) == ("GET", "/v1.0/linkedIn/invitations/1")
-    assert (sent.headers["authorization"], read.headers["authorization"]) == (TOKEN, "Bearer renewed")
+    assert (sent.headers["authorization"], read.headers["authorization"]) == (gateway.authorization, "Bearer renewed")
 
 
 @each_mutation

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from support.batches import CREATE_ALL_ONCE, codes, inputs, outcomes, results_of
-from support.gateway import TOKEN, Gateway, running_gateway
+from support.gateway import OWN, TOKEN, Gateway, running_gateway
 from support.invitations_upstream import Handler, InvitationsUpstream, Reply, Request, always, json_answer
 from support.keys import create, new_key, update
 from support.scripted_upstream import UpstreamConnection, answer
@@ -21,12 +21,12 @@ COUNT = 25
 Inputs = list[dict[str, Any]]
 
 
-def call(gateway: Gateway, key: str, given: Inputs, authorization: str = TOKEN) -> list[dict[str, Any]]:
+def call(gateway: Gateway, key: str, given: Inputs, authorization: str = OWN) -> list[dict[str, Any]]:
     variables = {"key": key, "inputs": given}
     return results_of(gateway.data(CREATE_ALL_ONCE, variables, authorization=authorization))
 
 
-def refused(gateway: Gateway, key: str | None, given: Inputs, authorization: str | None = TOKEN) -> dict[str, Any]:
+def refused(gateway: Gateway, key: str | None, given: Inputs, authorization: str | None = OWN) -> dict[str, Any]:
     error = gateway.error(CREATE_ALL_ONCE, {"key": key, "inputs": given}, authorization=authorization)
     assert error["extensions"]["outcome"] == "NOT_APPLIED"
     return error

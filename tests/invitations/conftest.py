@@ -16,8 +16,10 @@ def _gateway_and_upstream() -> Iterator[tuple[Gateway, InvitationsUpstream]]:
 
 @pytest.fixture
 def gateway(_gateway_and_upstream: tuple[Gateway, InvitationsUpstream]) -> Gateway:
-    """Return a gateway in front of `upstream`."""
-    return _gateway_and_upstream[0]
+    """Return a gateway in front of `upstream`, as a user whom it does not throttle."""
+    gateway = _gateway_and_upstream[0]
+    gateway.as_another_user()
+    return gateway
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from support.gateway import running_gateway
 from support.invitations_upstream import InvitationsUpstream, Request, json_answer
+from support.scripted_upstream import answer
 from support.waiting import wait_until
 
 from gateway.http import endpoint
@@ -34,6 +35,17 @@ def test_an_invitation_that_does_not_exist_leaves_no_exception() -> None:
     ):
         assert gateway.data(READ) == {"invitation": None}
         wait_until(lambda: not alive(InvitationsError), "the exception is freed")
+
+
+def test_a_query_that_is_refused_while_the_api_throttles_leaves_no_exception() -> None:
+    with (
+        InvitationsUpstream(lambda _: answer(429, b"", b"Retry-After: 1000")) as upstream,
+        running_gateway(upstream.url) as gateway,
+    ):
+        for _ in range(2):
+            gateway.error(READ)
+        assert len(upstream.calls) == 1
+        wait_until(lambda: not alive(InvitationsError), "the exceptions are freed")
 
 
 def test_a_query_whose_client_was_watched_leaves_no_watch(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from support.gateway import TOKEN, Gateway, running_gateway
+from support.gateway import Gateway, running_gateway
 from support.invitations_upstream import InvitationsUpstream, Reply, Request, json_answer, replying
 from support.scripted_upstream import answer
 
@@ -222,7 +222,7 @@ def test_graphql_becomes_the_documented_rest_requests_and_their_responses_become
     calls = upstream.calls
     assert [(call.method, call.target, call.json if call.body else None) for call in calls] == case.requests
     for call in calls:
-        assert_is_a_call_of_the_api(call, TOKEN, f"127.0.0.1:{upstream.port}")
+        assert_is_a_call_of_the_api(call, gateway.authorization, f"127.0.0.1:{upstream.port}")
     assert len({call.headers["client-request-id"] for call in calls}) == len(calls)
     assert data == case.data
 

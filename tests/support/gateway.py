@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any, Self
+from uuid import uuid4
 
 import httpx
 from support.commands import RunningCommand, limited, started
@@ -16,6 +17,8 @@ from gateway.sandbox import create_app as create_sandbox
 from gateway.settings import Settings
 
 TOKEN = "Bearer token-of-the-test"
+OWN = "own"
+"""Stands for a gateway's own `authorization`."""
 
 
 class Gateway:
@@ -24,6 +27,8 @@ class Gateway:
     def __init__(self, url: str) -> None:
         self.url = url
         """`http://127.0.0.1:port`, without a trailing slash."""
+        self.authorization = TOKEN
+        """The header of requests that are not given another one, or None for none."""
         self._client = httpx.Client(base_url=url, timeout=LIMIT, trust_env=False)
 
     @property
@@ -36,15 +41,19 @@ class Gateway:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
+    def as_another_user(self) -> None:
+        """Use a new token: the gateway remembers for each token that the upstream throttles it."""
+        self.authorization = f"Bearer {uuid4()}"
+
     def get(self, path: str) -> httpx.Response:
         """Get a path over a new connection."""
         return httpx.get(self.url + path, timeout=LIMIT, trust_env=False)
 
-    def post(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> httpx.Response:
+    def post(self, query: str, variables: object = None, *, authorization: str | None = OWN) -> httpx.Response:
         """Send a GraphQL request as a frontend does."""
         headers = {"Accept": "application/graphql-response+json, application/json"}
         if authorization is not None:
-            headers["Authorization"] = authorization
+            headers["Authorization"] = self.authorization if authorization == OWN else authorization
         body = {"query": query, "variables": variables}
         return self._client.post("/graphql", json=body, headers=headers)
 
@@ -52,7 +61,7 @@ class Gateway:
         """Send any body, not necessarily a GraphQL request."""
         return self._client.post("/graphql", content=body, headers={"Content-Type": "application/json"})
 
-    def run(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> dict[str, Any]:
+    def run(self, query: str, variables: object = None, *, authorization: str | None = OWN) -> dict[str, Any]:
         """Send a GraphQL request that must be executed, and return its response: `data`, and `errors` if any."""
         response = self.post(query, variables, authorization=authorization)
         assert response.status_code == 200, response.text
@@ -60,13 +69,13 @@ class Gateway:
         assert set(content) <= {"data", "errors"}
         return content
 
-    def data(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> Any:
+    def data(self, query: str, variables: object = None, *, authorization: str | None = OWN) -> Any:
         """Send a GraphQL request that must succeed, and return its `data`."""
         content = self.run(query, variables, authorization=authorization)
         assert "errors" not in content, content
         return content["data"]
 
-    def error(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> dict[str, Any]:
+    def error(self, query: str, variables: object = None, *, authorization: str | None = OWN) -> dict[str, Any]:
         """Send a GraphQL request whose only field must fail, and return its only error."""
         content = self.run(query, variables, authorization=authorization)
         assert content["data"] is not None
@@ -75,7 +84,7 @@ class Gateway:
         assert set(error) == {"message", "locations", "path", "extensions"}
         return dict(error)
 
-    def refusal(self, query: str, variables: object = None, *, authorization: str | None = TOKEN) -> dict[str, Any]:
+    def refusal(self, query: str, variables: object = None, *, authorization: str | None = OWN) -> dict[str, Any]:
         """Send a GraphQL request that must be refused, and return its first error."""
         response = self.post(query, variables, authorization=authorization)
         assert response.status_code == 400, response.text
