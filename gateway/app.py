@@ -14,7 +14,7 @@ from gateway.http import GraphQLEndpoint
 from gateway.http.graphiql import GraphiQL
 from gateway.http.health import Health
 from gateway.idempotency import MemoryStore, Once, open_store
-from gateway.invitations import Caller, InvitationsClient
+from gateway.invitations import Caller, InvitationsClient, Throttle
 from gateway.schema import Context, create_schema
 from gateway.server.descriptors import client_connections, upstream_connections
 from gateway.server.run import worker_start
@@ -62,8 +62,9 @@ def create_app(settings: Settings, *, store: sandbox.Store | None = None) -> ASG
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         asyncio.get_running_loop().set_exception_handler(log_loop_error)
-        with announced_shutdown(health.shutting_down, settings.shutdown_delay):
-            yield
+        async with _shared_throttle(settings, client.rest.throttle):
+            with announced_shutdown(health.shutting_down, settings.shutdown_delay):
+                yield
         await transport.aclose()
         if once:
             await once.aclose()
@@ -96,6 +97,23 @@ def _once(settings: Settings, *, in_memory: bool) -> Once | None:
     if not url and not in_memory:
         return None
     return Once(open_store(url) if url else MemoryStore(), longest=settings.upstream_timeout)
+
+
+@asynccontextmanager
+async def _shared_throttle(settings: Settings, throttle: Throttle) -> AsyncIterator[None]:
+    """Share a throttle with other processes meanwhile, if the store is in Redis."""
+    url = settings.idempotency_store.get_secret_value()
+    if not url.startswith(("redis:", "rediss:")):
+        yield
+        return
+    from gateway.invitations.shared_throttle import SharedThrottle  # noqa: PLC0415 (an extra)
+
+    shared = SharedThrottle(url, throttle)
+    shared.start()
+    try:
+        yield
+    finally:
+        await shared.aclose()
 
 
 def serve() -> ASGIApp:
