@@ -12,7 +12,7 @@ import pytest
 from support.requirements import need
 
 CHECKOUT = Path(__file__).parents[1]
-SHARED = {"gateway", "errors", "sink", "telemetry"}
+SHARED = {"gateway", "errors", "lazy_timer", "sink", "telemetry"}
 MAY_IMPORT: dict[str, set[str]] = {
     "server": {"http", "settings"},
     "http": {"engine"},
