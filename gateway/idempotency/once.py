@@ -114,15 +114,17 @@ class Once:
         running.set_result(value)
         return value
 
-    async def bind(self, name: bytes, fingerprint: bytes) -> None:
-        """Bind the name of a list's key to its fingerprint. Raises GatewayError if it is bound to another.
+    async def bind(self, name: bytes, fingerprint: bytes) -> bool:
+        """Bind the name of a list's key to its fingerprint, and return whether it was bound already.
 
+        Raises GatewayError if it is bound to another.
         It is never ended: its state does not matter, because each item of the list has a key of its own.
         """
         now = self._clock()
         stored = await self._claim(name, Record(fingerprint, token_bytes(16), now, now + KEEP, now + KEEP))
         if stored is not None and stored.fingerprint != fingerprint:
             raise _reused()
+        return stored is not None
 
     async def aclose(self) -> None:
         """Close the store."""

@@ -35,8 +35,10 @@ _CODES: Mapping[ErrorCode, str] = {
     ErrorCode.INTERNAL_SERVER_ERROR: "The gateway has a bug.",
 }
 _OUTCOMES: Mapping[Outcome, str] = {
-    Outcome.NOT_APPLIED: "It was never sent, or it was refused. It is safe to send it again.",
-    Outcome.UNKNOWN: "It was sent, but its result is unknown. Check before you send it again.",
+    Outcome.NOT_APPLIED: "This request did not apply it: it was not sent, or it was refused. It is safe to send it "
+    "again, with the same idempotency key if it had one: an earlier request with that key may have been applied.",
+    Outcome.UNKNOWN: "It may have been applied. With an idempotency key, send it again with the same key, "
+    "and check if the answer is still `UNKNOWN`; without one, check before you send it again.",
     Outcome.APPLIED: "It succeeded, but the response could not be used. Do not send it again.",
 }
 

@@ -27,18 +27,27 @@ async def create_all_once(
     """Create invitations, except those for which that was done or tried earlier with this key.
 
     The key belongs to the whole list: in another order, an input could be sent although it was sent at another place.
+    If an earlier call has used it, an input whose state was not learned may have been created by that call.
     """
     once, key = _once(context), Key.of(idempotency_key)
     client = context.invitations
     client.require_token()
     given = msgspec.json.encode([as_given(input) for input in inputs])
-    await once.bind(key.name, key.fingerprint("createInvitations", given))
+    earlier = await once.bind(key.name, key.fingerprint("createInvitations", given))
     items = [_New.of(key.of_item(index), input) for index, input in enumerate(inputs)]
+    learned: set[int] = set()
 
     async def each(index: int, send: rest.Send, read: rest.Read) -> rest.InvitationV2:
-        return await once.run(items[index].call(client.caller, send, read))
+        try:
+            return await once.run(items[index].call(client.caller, send, read))
+        except GatewayError as error:
+            (learned.discard if error.code is ErrorCode.IDEMPOTENCY_STORE_UNAVAILABLE else learned.add)(index)
+            raise
 
-    return await client.create_all([it.body for it in items], each)
+    created = await client.create_all([it.body for it in items], each)
+    if earlier:
+        return [it if index in learned else _in_doubt(it, items[index]) for index, it in enumerate(created)]
+    return created
 
 
 async def update_once(context: Context, idempotency_key: str, input: UpdateInvitationInput) -> rest.InvitationV2:
@@ -85,6 +94,21 @@ class _New(msgspec.Struct, frozen=True):
             known_id=self.body.id if isinstance(self.body.id, str) else None,
             tracking_id=rest.shown_tracking_id(self.body.tracking_id),
         )
+
+
+def _in_doubt(created: rest.Created, new: _New) -> rest.Created:
+    """Return the result of an item whose state this call has not learned, if an earlier call had the same key."""
+    if not isinstance(created, GatewayError) or created.outcome is not Outcome.NOT_APPLIED:
+        return created
+    error = GatewayError(
+        created.code,
+        f"{created} An earlier call with this `idempotencyKey` may have created it: "
+        "send the whole call again with the same key.",
+        Outcome.UNKNOWN,
+        trackingId=rest.shown_tracking_id(new.body.tracking_id),
+    )
+    error.extensions.update(created.extensions)
+    return error
 
 
 def _once(context: Context) -> Once:
