@@ -5,14 +5,18 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from time import monotonic
+from typing import Any, TypeAlias
 
-from gateway.idempotency.store import Record, State, StoreUnavailable
+from gateway.idempotency.store import Record, State, StoreRefused, StoreUnavailable
 
 APPLICATION_ID = 0x4C49494B
 """The application id in the SQLite header, which identifies our files: the bytes "LIIK"."""
 LOCK_LIMIT = 2.0
 """Seconds to wait for another process that is writing."""
+SETTLE = 2.0
+"""Seconds until files that were replaced are opened again. By then, other processes have finished their transactions
+with the old ones."""
 REMOVED_AT_ONCE = 20
 """Maximum number of expired records that a claim removes: more than it adds."""
 
@@ -39,64 +43,101 @@ _SELECT = "SELECT fingerprint, owner, claimed, lease_ends, expires, state, invit
 _FINISH = "UPDATE keys SET state = ?, invitation_id = ? WHERE name = ? AND owner = ? AND state = 'running'"
 _FREE = "DELETE FROM keys WHERE name = ? AND owner = ? AND state = 'running'"
 
+_REPLACED = "somebody has removed or replaced its files"
+_Identity: TypeAlias = tuple[tuple[int, int], ...]
+"""The device and inode of the database, `-wal` and `-shm`. While they are open, no other file can get the same."""
+
 
 class File:
-    """The database. One thread at a time uses it."""
+    """The database. One thread at a time uses it.
+
+    Processes exclude each other only if all of them use the same database, `-wal` and `-shm`. So if somebody replaces
+    or removes one of these, nothing is granted until it has been closed, and what is there now has been opened.
+    """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path = path.absolute()  # SQLite takes `:memory:` for no file
         self._connection: sqlite3.Connection | None = None
-        self._identity: tuple[int, int] | None = None
+        self._descriptor: int | None = None
+        self._journals: tuple[Path, ...] = ()
+        self._identity: _Identity | None = None
+        self._open_after = 0.0
 
     def run(self, works: list[Callable[[sqlite3.Connection], Any]]) -> list[Any]:
-        """Return the results of work, all in one transaction. Raises StoreUnavailable; then nothing has changed."""
+        """Return the results of work, all in one transaction.
+
+        Raises StoreUnavailable: then nothing has changed, unless the files were replaced meanwhile.
+        """
         try:
             connection = self._connected()
             with _transaction(connection):
-                return [work(connection) for work in works]
+                results = [work(connection) for work in works]
+            # Until now, another process could open other files. It would not have found these changes.
+            self._require_same_files()
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailable(getattr(error, "strerror", None) or str(error)) from error
+        return results
 
     def close(self) -> None:
         """Close it, until `run` is called again."""
         if self._connection:
             self._connection.close()
-        self._connection = None
+        # Not before: the system would drop the locks that SQLite has.
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._connection = self._descriptor = self._identity = None
 
     def _connected(self) -> sqlite3.Connection:
-        # If somebody has replaced the file, other processes may already use the new one.
-        if self._connection is None or self._identity != self._identity_of_file():
+        if self._connection:
+            self._require_same_files()
+            return self._connection
+        if monotonic() < self._open_after:
+            raise StoreUnavailable(_REPLACED)
+        try:
+            return self._opened()
+        except BaseException:
             self.close()
-            self._connection = self._opened()
-            self._identity = self._identity_of_file()
-        return self._connection
+            raise
 
     def _opened(self) -> sqlite3.Connection:
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
-        connection = sqlite3.connect(self._path, timeout=LOCK_LIMIT, isolation_level=None, check_same_thread=False)
-        try:
-            new = _is_new(connection)
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            with _transaction(connection):
-                if new:
-                    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-                for statement in _SCHEMA:
-                    connection.execute(statement)
-        except BaseException:
-            connection.close()
-            raise
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
+        opened = os.fstat(self._descriptor)
+        if opened.st_nlink > 1:
+            raise StoreRefused("it has several names (hard links), each of which would have a journal of its own")
+        real = os.path.realpath(self._path)
+        self._journals = (Path(real + "-wal"), Path(real + "-shm"))
+        connection = sqlite3.connect(real, timeout=LOCK_LIMIT, isolation_level=None, check_same_thread=False)
+        self._connection = connection
+        new = is_new(connection)
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        # It fails if another process still uses a `-wal` that was removed.
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+        with _transaction(connection):
+            if new:
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            for statement in _SCHEMA:
+                connection.execute(statement)
+        self._identity = self._identity_of_files()
+        if self._identity is None or self._identity[0] != (opened.st_dev, opened.st_ino):
+            raise StoreUnavailable(_REPLACED)
         return connection
 
-    def _identity_of_file(self) -> tuple[int, int] | None:
+    def _require_same_files(self) -> None:
+        if self._identity != self._identity_of_files():
+            self.close()
+            self._open_after = monotonic() + SETTLE
+            raise StoreUnavailable(_REPLACED)
+
+    def _identity_of_files(self) -> _Identity | None:
         try:
-            found = self._path.stat()
+            found = [path.stat() for path in (self._path, *self._journals)]
         except FileNotFoundError:
             return None
-        return found.st_dev, found.st_ino
+        return tuple((it.st_dev, it.st_ino) for it in found)
 
 
-def _is_new(connection: sqlite3.Connection) -> bool:
+def is_new(connection: sqlite3.Connection) -> bool:
     """Return whether the database is empty. Raises StoreUnavailable if it is another application's."""
     (application_id,) = connection.execute("PRAGMA application_id").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

@@ -21,6 +21,7 @@ CREATED = json_answer(201, {"id": "1", "inviter": "as sent"})
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_file, "LOCK_LIMIT", 0.1)
+    monkeypatch.setattr(sqlite_file, "SETTLE", 0.0)
 
 
 @contextmanager

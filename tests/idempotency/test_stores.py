@@ -12,7 +12,7 @@ from support.gateway import TOKEN
 from support.invitations_upstream import InvitationsUpstream, json_answer
 from support.keys import create, gateway_with_file, new_key, serving
 
-from gateway.idempotency import Key, MemoryStore, Record, SqliteStore, State, Store, StoreUnavailable
+from gateway.idempotency import Key, MemoryStore, Record, SqliteStore, State, Store, StoreUnavailable, sqlite_file
 from gateway.idempotency import sqlite as sqlite_module
 
 pytestmark = pytest.mark.quick
@@ -121,7 +121,9 @@ def test_a_hundred_claims_at_once_are_one_at_a_time_for_each_name(tmp_path: Path
     asyncio.run(run())
 
 
-def test_a_file_that_was_replaced_is_opened_again(tmp_path: Path) -> None:
+def test_a_file_that_was_replaced_is_opened_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_file, "SETTLE", 0.0)
+
     def remove() -> None:
         for part in tmp_path.iterdir():
             part.unlink()
@@ -131,6 +133,8 @@ def test_a_file_that_was_replaced_is_opened_again(tmp_path: Path) -> None:
         await one.claim(b"name", CLAIM)
         remove()
         assert await other.claim(b"name", CLAIM) is None
+        with pytest.raises(StoreUnavailable):
+            await one.claim(b"name", later(1))
         assert await one.claim(b"name", later(1)) == CLAIM
         await one.aclose()
         await other.aclose()
