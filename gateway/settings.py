@@ -7,6 +7,7 @@ import os
 import re
 from difflib import get_close_matches
 from ipaddress import ip_address
+from pathlib import PurePath
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
@@ -66,7 +67,7 @@ def is_loopback(host: str) -> bool:
 def _idempotency_store(store: SecretStr) -> SecretStr:
     url = store.get_secret_value()
     path = url.removeprefix("sqlite:///")
-    is_file = path != url and path not in {"", ":memory:"} and not path.endswith("/") and "\0" not in path
+    is_file = path != url and PurePath(path).name not in {"", ":memory:"} and path[-1:] != "/" and "\0" not in path
     if url and not is_file and not _is_redis(url):
         raise ValueError("must be a URL such as sqlite:////var/lib/gateway/keys.db or rediss://:password@host:6379/0")
     return store

@@ -142,6 +142,7 @@ REFUSED: list[tuple[str, str]] = [
         ("idempotency_store", url)
         for url in ["5ecret", "/5ecret", "sqlite:///", "sqlite:///:memory:", "sqlite://5ecret", "sqlite:////5ecret/"]
     ),
+    *(("idempotency_store", f"sqlite:///{path}") for path in ["./:memory:", "5ecret/../:memory:", ".", "./"]),
     *(
         ("idempotency_store", url)
         for url in [
