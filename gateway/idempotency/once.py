@@ -32,8 +32,9 @@ certainly not applied, or with time. Everything that goes wrong must therefore e
 - A process that stops for longer than the lease may still end it, unless another request has already been told that the
   outcome is unknown: `finish` requires the claim's owner, and that it is still running.
 - A process that stops between the claim and the send does not send once the lease is too short for it.
-- The store fails before the claim: nothing is sent. It fails after: the client gets the true outcome, and the key
-  becomes unknown with the lease.
+- The store fails before the claim: nothing is sent, and the key is freed in case the claim arrives all the same. It
+  fails after: the client gets the true outcome. Both ends are tried again in the background until the lease has ended.
+  Then the key is unknown.
 - The clocks of two processes differ: a lease ends sooner or later for one of them, so a key is unknown too soon or
   still running. Neither sends anything. Only a clock that is wrong by a whole day could free a key.
 """
@@ -42,47 +43,26 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
-from math import ceil
+from collections.abc import Callable, Hashable
 from secrets import token_bytes
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
-from gateway.errors import ErrorCode, GatewayError, Outcome, set_exception, without_frames
+from gateway.errors import GatewayError, Outcome, set_exception, without_frames
+from gateway.idempotency.earlier import RETRY_AFTER, KeyedCall, answer_again, in_progress, reused, unavailable
 from gateway.idempotency.store import Record, State, Store, StoreUnavailable
+from gateway.idempotency.unfinished import End, Unfinished
 from gateway.telemetry import log_bug
 
 KEEP = 24 * 60 * 60.0
 """Seconds for which a key is kept."""
 LEASE_MARGIN = 30.0
 """Seconds that a lease is longer than a request may take: for the store, and for a process that is short of CPU."""
-RETRY_AFTER = 2
-"""Maximum seconds until a request that is running elsewhere should be asked for again: most end by then."""
 MAX_ID = 2_000
 """Maximum characters of a stored id. A longer one is not stored, so the invitation cannot be read again."""
 
 logger = logging.getLogger("gateway.idempotency")
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class KeyedCall(Generic[T]):
-    """A mutation to send at most once."""
-
-    name: bytes
-    fingerprint: bytes
-    caller: Hashable
-    """Requests of the same caller share a result that is still to come."""
-    send: Callable[[], Awaitable[T]]
-    """Sends the mutation. If it fails, raises GatewayError with its outcome."""
-    read: Callable[[str], Awaitable[T]]
-    """Reads what an earlier request has changed, by its id. Raises GatewayError."""
-    id_of: Callable[[T], str]
-    known_id: str | None = None
-    """The id, if the caller has chosen it: it is known even if the response is unusable."""
-    tracking_id: str | None = None
-    """What to look for if the outcome is unknown."""
 
 
 class Once:
@@ -93,6 +73,7 @@ class Once:
         self._store = store
         self._longest = longest
         self._clock = clock
+        self._unfinished = Unfinished(store, longest + LEASE_MARGIN)
         self._running: dict[Hashable, asyncio.Future[Any]] = {}
 
     async def run(self, call: KeyedCall[T]) -> T:
@@ -106,7 +87,7 @@ class Once:
             value = await self._claim_and_send(call)
         except BaseException as error:
             # If only this request is cancelled, those that have joined it are not.
-            set_exception(running, error if isinstance(error, Exception) else _in_progress(call, RETRY_AFTER))
+            set_exception(running, error if isinstance(error, Exception) else in_progress(call, RETRY_AFTER))
             running.exception()  # Mark it as retrieved: usually, nobody else waits.
             raise
         finally:
@@ -123,11 +104,12 @@ class Once:
         now = self._clock()
         stored = await self._claim(name, Record(fingerprint, token_bytes(16), now, now + KEEP, now + KEEP))
         if stored is not None and stored.fingerprint != fingerprint:
-            raise _reused()
+            raise reused()
         return stored is not None
 
     async def aclose(self) -> None:
-        """Close the store."""
+        """End what could not be ended before, if that is possible now, and close the store."""
+        await self._unfinished.aclose()
         await self._store.aclose()
 
     async def _claim_and_send(self, call: KeyedCall[T]) -> T:
@@ -136,10 +118,10 @@ class Once:
         claim = Record(call.fingerprint, token_bytes(16), now, lease_ends, now + KEEP)
         stored = await self._claim(call.name, claim)
         if stored is not None:
-            return await _answer_again(call, stored, now)
+            return await answer_again(call, stored, now)
         if self._clock() > lease_ends - self._longest:
             await self._finish(call.name, claim.owner, None)
-            raise _unavailable()
+            raise unavailable()
         try:
             value = await call.send()
         except GatewayError as error:
@@ -154,9 +136,13 @@ class Once:
     async def _claim(self, name: bytes, claim: Record) -> Record | None:
         try:
             return await self._store.claim(name, claim)
-        except Exception as error:  # noqa: BLE001 (whatever it is, nothing may be sent)
+        except BaseException as error:
+            # The store may have made the claim, or may still make it. Nothing will be sent for it.
+            self._unfinished.add(End(name, claim.owner, None, confirm=True))
+            if not isinstance(error, Exception):
+                raise
             _log(error, "claim")
-            raise _unavailable() from None
+            raise unavailable() from None
 
     async def _finish_failed(self, call: KeyedCall[T], owner: bytes, outcome: Outcome | None) -> None:
         match outcome:
@@ -168,68 +154,15 @@ class Once:
                 await self._finish(call.name, owner, State.UNKNOWN)
 
     async def _finish(self, name: bytes, owner: bytes, state: State | None, id: str | None = None) -> None:
+        end = End(name, owner, state, id if id is not None and len(id) <= MAX_ID else None)
         try:
-            await self._store.finish(name, owner, state, id if id is not None and len(id) <= MAX_ID else None)
-        except Exception as error:  # noqa: BLE001 (it must not hide the outcome of the mutation)
+            await self._store.finish(end.name, end.owner, end.state, end.invitation_id)
+        except BaseException as error:
+            self._unfinished.add(end)
+            if not isinstance(error, Exception):
+                raise  # Otherwise, it must not hide the outcome of the mutation.
             _log(error, "finish")
             without_frames(error)
-
-
-async def _answer_again(call: KeyedCall[T], stored: Record, now: float) -> T:
-    """Return the result of an earlier request with the same key, or raise the error for it."""
-    if stored.fingerprint != call.fingerprint:
-        raise _reused()
-    if stored.state is State.RUNNING:
-        raise _in_progress(call, stored.lease_ends - now)
-    if stored.state is State.UNKNOWN:
-        raise GatewayError(
-            ErrorCode.IDEMPOTENCY_UNKNOWN,
-            "An earlier request with this `idempotencyKey` may have been applied. Nothing was sent again. "
-            "Check before you use a new key.",
-            Outcome.UNKNOWN,
-            trackingId=call.tracking_id,
-        )
-    if stored.invitation_id is None:
-        raise GatewayError(
-            ErrorCode.UPSTREAM_INVALID_RESPONSE,
-            "An earlier request with this `idempotencyKey` was applied, but its response could not be used.",
-            Outcome.APPLIED,
-            trackingId=call.tracking_id,
-        )
-    try:
-        return await call.read(stored.invitation_id)
-    except GatewayError as error:
-        error.outcome = Outcome.APPLIED
-        if call.tracking_id is not None:
-            error.extensions["trackingId"] = call.tracking_id
-        raise
-
-
-def _reused() -> GatewayError:
-    return GatewayError(
-        ErrorCode.IDEMPOTENCY_KEY_REUSED,
-        "`idempotencyKey` was used for another mutation or input. Use a new key, or send exactly the same input.",
-        Outcome.NOT_APPLIED,
-    )
-
-
-def _in_progress(call: KeyedCall[Any], lease: float) -> GatewayError:
-    return GatewayError(
-        ErrorCode.IDEMPOTENCY_IN_PROGRESS,
-        "A request with this `idempotencyKey` is still running. Send it again after `retryAfter` seconds.",
-        Outcome.UNKNOWN,
-        retryAfter=max(1, min(RETRY_AFTER, ceil(lease))),
-        trackingId=call.tracking_id,
-    )
-
-
-def _unavailable() -> GatewayError:
-    return GatewayError(
-        ErrorCode.IDEMPOTENCY_STORE_UNAVAILABLE,
-        "The store of idempotency keys is unavailable, so nothing was sent. Send it again later with the same key.",
-        Outcome.NOT_APPLIED,
-        retryAfter=1,
-    )
 
 
 def _log(error: Exception, step: str) -> None:

@@ -12,8 +12,9 @@ from support.commands import assert_one_line_of_error, run_command
 from support.gateway import Gateway
 from support.invitations_upstream import InvitationsUpstream, Request, always, json_answer
 from support.keys import create, gateway_with_file, keyed_process, new_key
+from support.waiting import LIMIT
 
-from gateway.idempotency import sqlite_file
+from gateway.idempotency import sqlite_file, unfinished
 
 CREATED = json_answer(201, {"id": "1", "inviter": "as sent"})
 
@@ -22,6 +23,7 @@ CREATED = json_answer(201, {"id": "1", "inviter": "as sent"})
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_file, "LOCK_LIMIT", 0.1)
     monkeypatch.setattr(sqlite_file, "SETTLE", 0.0)
+    monkeypatch.setattr(unfinished, "FIRST_PAUSE", LIMIT)
 
 
 @contextmanager

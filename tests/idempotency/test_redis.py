@@ -19,7 +19,7 @@ from support.redis import DURABLE, RedisServer, redis_server
 from support.servers import free_port
 from support.waiting import LIMIT
 
-from gateway.idempotency import Record, State, StoreRefused, StoreUnavailable, check_store
+from gateway.idempotency import Record, State, StoreRefused, StoreUnavailable, check_store, unfinished
 from gateway.idempotency.redis_store import RedisStore
 
 CREATED = json_answer(201, {"id": "1", "inviter": "as sent"})
@@ -188,7 +188,10 @@ def test_a_gateway_starts_while_the_server_is_down_and_says_so(upstream: Invitat
     assert len(upstream.calls) == 1
 
 
-def test_if_the_server_dies_after_the_send_the_result_is_true(upstream: InvitationsUpstream) -> None:
+def test_if_the_server_dies_after_the_send_the_result_is_true(
+    upstream: InvitationsUpstream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unfinished, "FIRST_PAUSE", LIMIT)
     with redis_server() as server, running_gateway(upstream.url, idempotency_store=server.url) as gateway:
 
         def killing(_: Request) -> bytes:
