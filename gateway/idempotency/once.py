@@ -23,6 +23,7 @@ What a request with the same key gets:
 | unknown | `IDEMPOTENCY_UNKNOWN` | `IDEMPOTENCY_KEY_REUSED` |
 
 The key of a list is bound to it first. Then each item has a key of its own, made from the list's key and its position.
+If nothing of a list was applied, and no other call has found the binding, it is removed.
 
 Only a request that moves a key from free to running sends anything, and a key becomes free only if the request was
 certainly not applied, or with time. Everything that goes wrong must therefore end in unknown, or lead there:
@@ -95,17 +96,25 @@ class Once:
         running.set_result(value)
         return value
 
-    async def bind(self, name: bytes, fingerprint: bytes) -> bool:
-        """Bind the name of a list's key to its fingerprint, and return whether it was bound already.
+    async def bind(self, name: bytes, fingerprint: bytes) -> bytes | None:
+        """Bind the name of a list's key to its fingerprint. Return the binding's owner: None if it was bound before.
 
-        Raises GatewayError if it is bound to another.
-        It is never ended: its state does not matter, because each item of the list has a key of its own.
+        Raises GatewayError if it is bound to another. The lease of a binding has ended when it is made, so the next
+        call that finds it makes it unknown: then it cannot be removed, and its state does not matter otherwise.
         """
         now = self._clock()
-        stored = await self._claim(name, Record(fingerprint, token_bytes(16), now, now + KEEP, now + KEEP))
-        if stored is not None and stored.fingerprint != fingerprint:
+        # Long ago, because clocks differ.
+        binding = Record(fingerprint, token_bytes(16), now, now - KEEP, now + KEEP)
+        stored = await self._claim(name, binding)
+        if stored is None:
+            return binding.owner
+        if stored.fingerprint != fingerprint:
             raise reused()
-        return stored is not None
+        return None
+
+    async def unbind(self, name: bytes, owner: bytes) -> None:
+        """Remove a binding, unless another call has found it."""
+        await self._finish(name, owner, None)
 
     async def aclose(self) -> None:
         """End what could not be ended before, if that is possible now, and close the store."""

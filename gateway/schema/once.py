@@ -33,7 +33,7 @@ async def create_all_once(
     client = context.invitations
     client.require_token()
     given = msgspec.json.encode([as_given(input) for input in inputs])
-    earlier = await once.bind(key.name, key.fingerprint("createInvitations", given))
+    owner = await once.bind(key.name, key.fingerprint("createInvitations", given))
     items = [_New.of(key.of_item(index), input) for index, input in enumerate(inputs)]
     learned: set[int] = set()
 
@@ -45,8 +45,10 @@ async def create_all_once(
             raise
 
     created = await client.create_all([it.body for it in items], each)
-    if earlier:
+    if owner is None:
         return [it if index in learned else _in_doubt(it, items[index]) for index, it in enumerate(created)]
+    if all(_has_no_claim(it) for it in created):
+        await once.unbind(key.name, owner)
     return created
 
 
@@ -94,6 +96,15 @@ class _New(msgspec.Struct, frozen=True):
             known_id=self.body.id if isinstance(self.body.id, str) else None,
             tracking_id=rest.shown_tracking_id(self.body.tracking_id),
         )
+
+
+def _has_no_claim(created: rest.Created) -> bool:
+    """Return whether an item certainly was not applied, and has left nothing in the store."""
+    return (
+        isinstance(created, GatewayError)
+        and created.outcome is Outcome.NOT_APPLIED
+        and created.code not in {ErrorCode.IDEMPOTENCY_STORE_UNAVAILABLE, ErrorCode.IDEMPOTENCY_KEY_REUSED}
+    )
 
 
 def _in_doubt(created: rest.Created, new: _New) -> rest.Created:
