@@ -183,8 +183,8 @@ def _check_idempotency_store(url: str) -> None:
     from gateway.idempotency import StoreRefused, StoreUnavailable, check_store  # noqa: PLC0415 (as above)
 
     try:
-        if url:
-            asyncio.run(check_store(url))
+        if url and (warning := asyncio.run(check_store(url))):
+            _warn(f"GATEWAY_IDEMPOTENCY_STORE: {warning}")
     except StoreUnavailable as error:
         what = f"GATEWAY_IDEMPOTENCY_STORE: {error}"
         if isinstance(error, StoreRefused) or url.startswith("sqlite:"):

@@ -22,10 +22,10 @@ def open_store(url: str) -> Store:
     return RedisStore(url)
 
 
-async def check_store(url: str) -> None:
-    """Open the store at a URL, check it, and close it. Raises StoreUnavailable."""
+async def check_store(url: str) -> str | None:
+    """Open the store at a URL, check it, and close it. Return a warning, if any. Raises StoreUnavailable."""
     store = open_store(url)
     try:
-        await store.check()
+        return await store.check()
     finally:
         await store.aclose()

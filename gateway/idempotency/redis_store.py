@@ -19,6 +19,7 @@ CONNECTIONS = 32
 CHECK_EVERY = 60.0
 """Seconds between two checks of the server's settings: they can be changed, and the server replaced."""
 PREFIX = b"invitations-gateway:key:"
+_FORGETS = "if the server ends, it forgets keys, and a retry could send a second time: set appendonly to yes"
 
 # Redis repeats a script on its replicas by its effects. Its clock decides, so the gateways' clocks do not matter.
 # Both scripts can be repeated without changing their result: the client does that if a connection was lost.
@@ -73,17 +74,21 @@ class RedisStore:
         self._finish = self._redis.register_script(_FINISH)
         self._check_next = 0.0
 
-    async def check(self) -> None:
-        """Raise StoreRefused if the server could evict keys, StoreUnavailable if it cannot be asked."""
+    async def check(self) -> str | None:
+        """Return a warning if a crash of the server loses keys.
+
+        Raises StoreRefused if the server could evict keys, StoreUnavailable if it cannot be asked.
+        """
         try:
             async with asyncio.timeout(LIMIT):
-                memory: dict[str, Any] = await self._redis.info("memory")
+                info: dict[str, Any] = await self._redis.info()
         except (RedisError, OSError) as error:  # TimeoutError is an OSError
             raise StoreUnavailable(_reason(error)) from None
-        policy = memory.get("maxmemory_policy")
+        policy = info.get("maxmemory_policy")
         if policy != "noeviction":
             raise StoreRefused(f"its maxmemory-policy is {policy}, which forgets keys: set it to noeviction")
         self._check_next = asyncio.get_running_loop().time() + CHECK_EVERY
+        return None if info.get("aof_enabled") else _FORGETS
 
     async def claim(self, name: bytes, record: Record) -> Record | None:
         """See `Store`."""

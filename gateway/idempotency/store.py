@@ -41,8 +41,11 @@ class Store(Protocol):
     Methods raise StoreUnavailable after a few seconds at most.
     """
 
-    async def check(self) -> None:
-        """Raise StoreUnavailable if the store cannot be used, StoreRefused if it must not. Call it before the rest."""
+    async def check(self) -> str | None:
+        """Return what an operator should know, if anything. Call it before the rest.
+
+        Raises StoreUnavailable if the store cannot be used, StoreRefused if it must not.
+        """
         ...
 
     async def claim(self, name: bytes, record: Record) -> Record | None:

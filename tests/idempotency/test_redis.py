@@ -149,6 +149,14 @@ def test_a_server_that_could_evict_keys_is_refused(policy: str, upstream: Invita
     assert upstream.calls == []
 
 
+@pytest.mark.parametrize(("appendonly", "warned"), [("no", True), ("yes", False)])
+def test_a_server_that_forgets_keys_when_it_ends_is_warned_of(
+    upstream: InvitationsUpstream, appendonly: str, warned: bool
+) -> None:
+    with redis_server("--appendonly", appendonly) as server, serving_with(server.url, upstream.url) as gateway:
+        assert ("Warning: GATEWAY_IDEMPOTENCY_STORE: if the server ends" in gateway.log()) is warned
+
+
 def unavailable(gateway: Gateway, key: str) -> None:
     extensions = gateway.error(*create(key))["extensions"]
     assert (extensions["code"], extensions["outcome"]) == ("IDEMPOTENCY_STORE_UNAVAILABLE", "NOT_APPLIED")
