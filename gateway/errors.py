@@ -35,9 +35,9 @@ class Outcome(StrEnum):
     """The outcome of a failed mutation: whether sending it again could apply it twice."""
 
     NOT_APPLIED = "NOT_APPLIED"
-    """It was never sent, or it was refused: it is safe to send again."""
+    """This request did not apply it: it is safe to send again, with the same idempotency key if it had one."""
     UNKNOWN = "UNKNOWN"
-    """It was sent, but its result is unknown: check before sending it again."""
+    """It may have been applied: check before sending it again without the same idempotency key."""
     APPLIED = "APPLIED"
     """It succeeded, but the response could not be used: do not send it again."""
 
