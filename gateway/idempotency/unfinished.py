@@ -47,6 +47,7 @@ class Unfinished:
         self._ends: dict[bytes, End] = {}
         """By owner, which is different for each claim."""
         self._task: asyncio.Task[None] | None = None
+        self._closing = False
 
     def add(self, end: End) -> None:
         """End a claim soon. Drop it if too many wait."""
@@ -60,9 +61,11 @@ class Unfinished:
 
     async def aclose(self) -> None:
         """Try once more to end them all."""
+        self._closing = True
         if self._task:
             self._task.cancel()
-            await asyncio.wait([self._task])
+            # Python 3.11's `asyncio.wait_for`, which redis-py uses, loses a cancellation that comes with its result.
+            await asyncio.wait([self._task], timeout=CLOSE_LIMIT)
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_LIMIT):
                 await asyncio.gather(*map(self._finish, self._ends.values()))
@@ -70,7 +73,7 @@ class Unfinished:
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE
-        while self._ends:
+        while self._ends and not self._closing:
             await asyncio.sleep(pause)
             pause = FIRST_PAUSE if await self._try_all() else min(2 * pause, LAST_PAUSE)
 
@@ -78,6 +81,8 @@ class Unfinished:
         """Try each whose time has come, until one fails. Return whether none has."""
         for end in list(self._ends.values()):
             now = _now()
+            if self._closing:
+                return False
             if now >= end.give_up:
                 del self._ends[end.owner]
             elif now >= end.begin:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -242,6 +243,26 @@ def test_the_last_try_does_not_take_long(monkeypatch: pytest.MonkeyPatch) -> Non
             await once.aclose()
 
     with_store(work)
+
+
+def test_a_cancellation_that_the_store_loses_does_not_keep_the_gateway_from_ending() -> None:
+    async def work(once: Once, store: FailingStore) -> None:
+        begun = asyncio.Event()
+
+        async def losing(*_: Any) -> None:
+            begun.set()
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            raise StoreUnavailable
+
+        await unavailable(once)
+        store.finish = losing  # type: ignore[method-assign, assignment]
+        await begun.wait()
+        store.finish = FailingStore().finish  # type: ignore[method-assign]
+        async with asyncio.timeout(LIMIT):
+            await once.aclose()
+
+    with_store(work, longest=1000.0)
 
 
 def eventually(gateway: Gateway, key: str) -> Any:
