@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import re
+from collections.abc import Iterable
 from contextlib import suppress
 from math import ceil
 from typing import Any
@@ -28,6 +29,8 @@ QUIET = 5.0
 """Seconds without a message after which the connection is checked, and after which it is lost if there is no reply."""
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
 """Seconds before it connects again: they double from the first to the last."""
+CANCEL_EVERY, MAX_CANCELS = 0.1, 50
+"""Seconds between two cancellations of a task that is to end, and how many it gets."""
 _MESSAGE = re.compile(rb"([0-9a-f]{64}) ([0-9]{1,7})")
 """The name of a caller, and the milliseconds of its pause."""
 
@@ -64,9 +67,12 @@ class SharedThrottle:
     async def aclose(self) -> None:
         """End it, and close the connections."""
         self._throttle.on_news = None
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await _end(self._tasks)
+        closing = [asyncio.create_task(self._close())]
+        await asyncio.wait(closing, timeout=SOCKET_LIMIT)
+        await _end(closing)
+
+    async def _close(self) -> None:
         with suppress(RedisError, OSError):
             await self._redis.aclose()
 
@@ -123,6 +129,20 @@ class SharedThrottle:
             logger.warning("store_unavailable=%s step=%s", reason, step)
         else:
             log_bug(logger, error, step=step)
+
+
+async def _end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancel tasks until they have ended.
+
+    Python 3.11's `asyncio.wait_for`, which redis-py uses, loses a cancellation that comes together with its result.
+    """
+    left = {task for task in tasks if not task.done()}
+    for _ in range(MAX_CANCELS):
+        if not left:
+            return
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_EVERY)
 
 
 async def _messages(subscription: Any) -> Any:
