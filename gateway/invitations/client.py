@@ -76,8 +76,10 @@ class CallerClient:
         """Raise InvitationsError if the caller has no bearer token."""
         self._caller.headers()
 
-    async def create(self, body: InvitationV2Body, *, once: bool = False) -> InvitationV2:
-        """Create an invitation (`POST`) and return it. With `once`, do not retry: the error says how it may be."""
+    async def create(
+        self, body: InvitationV2Body, *, once: bool = False, begin: Callable[[], None] | None = None
+    ) -> InvitationV2:
+        """Create an invitation (`POST`) and return it. See `Call` for `once` and `begin`."""
 
         def read(answer: Answer) -> InvitationV2:
             created = decode_invitation(answer.content)
@@ -86,7 +88,8 @@ class CallerClient:
                 answer.require(body.tracking_id, created.tracking_id)
             return created
 
-        call = Call("POST", self._api.collection.path, self._caller, self._deadline(), msgspec.json.encode(body), once)
+        content = msgspec.json.encode(body)
+        call = Call("POST", self._api.collection.path, self._caller, self._deadline(), content, once, begin)
         try:
             return await self._api.rest.send(call, read)
         except InvitationsError as error:
@@ -102,11 +105,11 @@ class CallerClient:
         async def create(index: int, begin: Callable[[], None]) -> InvitationV2:
             async def send() -> InvitationV2:
                 begin()
-                return await self.create(bodies[index], once=True)
+                return await self.create(bodies[index], once=True, begin=begin)
 
             async def read(id: str) -> InvitationV2 | None:
                 begin()
-                return await self.get(id, once=True)
+                return await self.get(id, once=True, begin=begin)
 
             return await (each(index, send, read) if each else send())
 
@@ -134,14 +137,14 @@ class CallerClient:
             error.outcome = Outcome.APPLIED
             raise
 
-    async def get(self, id: str, *, once: bool = False) -> InvitationV2 | None:
-        """Return an invitation (`GET`), or None if it does not exist. With `once`, do not retry, as in `create`."""
+    async def get(self, id: str, *, once: bool = False, begin: Callable[[], None] | None = None) -> InvitationV2 | None:
+        """Return an invitation (`GET`), or None if it does not exist. See `Call` for `once` and `begin`."""
         segment = path_segment(id)
         if segment is None:
             self._caller.headers()
             return None
         try:
-            return await self._get(id, segment, self._deadline(), once=once)
+            return await self._get(id, segment, self._deadline(), once=once, begin=begin)
         except InvitationsError as error:
             if error.code is ErrorCode.NOT_FOUND:
                 without_frames(error)
@@ -170,8 +173,17 @@ class CallerClient:
             lambda answer: slice_page(decode_page(answer.content), start, first, collection, seen),
         )
 
-    async def _get(self, id: str, segment: str, deadline: float, *, once: bool = False) -> InvitationV2:
-        call = Call("GET", f"{self._api.collection.path}/{segment}", self._caller, deadline, once=once)
+    async def _get(
+        self,
+        id: str,
+        segment: str,
+        deadline: float,
+        *,
+        once: bool = False,
+        begin: Callable[[], None] | None = None,
+    ) -> InvitationV2:
+        path = f"{self._api.collection.path}/{segment}"
+        call = Call("GET", path, self._caller, deadline, once=once, begin=begin)
         return await self._api.rest.send(call, lambda answer: _invitation(answer, id))
 
     def _deadline(self) -> float:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from logging import DEBUG
 from typing import TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -51,7 +52,8 @@ class Call(msgspec.Struct, frozen=True):
     """A request to make of the API.
 
     `target` is the path and query, percent-encoded. `deadline` is in seconds, on the event loop's clock.
-    With `once`, it neither waits for a throttled caller nor is retried; the error says how it may be.
+    With `once`, it neither waits for a throttled caller nor is retried; the error says how it may be. `begin` is called
+    right before the request is written; it raises InvitationsError if nothing may be sent.
     """
 
     method: str
@@ -60,6 +62,7 @@ class Call(msgspec.Struct, frozen=True):
     deadline: float
     body: bytes | None = None
     once: bool = False
+    begin: Callable[[], None] | None = None
 
     def __repr__(self) -> str:
         """Return a representation without the token and the body."""
@@ -96,6 +99,8 @@ class RestClient:
                 await self._wait(call, sent=sent)
             try:
                 return await self._try(call, callers_headers, read, tries, new_connection=new_connection)
+            except _HeldError:
+                continue
             except _TryFailedError as failed:
                 retry = failed.error.retry = failed.retry
                 sent = failed.error.sent = failed.error.sent or sent
@@ -116,6 +121,13 @@ class RestClient:
         seconds = await self.throttle.wait(call.caller, limit)
         if seconds is not None:
             raise throttled(seconds, sent=sent)
+
+    def _before_write(self, call: Call) -> None:
+        """Raise _HeldError if the API throttles the caller by now, or what the call's `begin` raises."""
+        if self.throttle.callers and self.throttle.left(call.caller) > 0:
+            raise _HeldError
+        if call.begin:
+            call.begin()
 
     async def _try(
         self, call: Call, callers_headers: _Headers, read: Callable[[Answer], _T], number: int, *, new_connection: bool
@@ -171,9 +183,14 @@ class RestClient:
             {
                 "target": call.target.encode("ascii"),
                 "deadline": call.deadline,
+                "before_write": partial(self._before_write, call),
                 "timeout": {"pool": left * QUEUE_SHARE, "connect": left * CONNECT_SHARE},
             },
         )
+
+
+class _HeldError(Exception):
+    """The request was not written: the API throttles its caller since it began to wait."""
 
 
 class _TryFailedError(Exception):

@@ -54,6 +54,10 @@ class Throttle:
         self.callers[name] = until
         return True
 
+    def left(self, caller: Caller) -> float:
+        """Return the seconds until the caller's pause is over, 0 if there is none."""
+        return max(self.callers.get(self._name(caller), 0.0) - asyncio.get_running_loop().time(), 0.0)
+
     async def wait(self, caller: Caller, limit: float) -> float | None:
         """Wait until the caller's pause is over. If that takes longer than `limit`, return its seconds at once."""
         name = self._name(caller)

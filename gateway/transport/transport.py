@@ -50,6 +50,8 @@ class Transport(httpx.AsyncBaseTransport):
     - `deadline` (event loop time) limits both together: a caller that cancelled a request to limit its time would no
       longer know whether it was sent.
     - `new_connection` uses no pooled connection.
+    - `before_write` is called right before the request is written, which may be long after it was passed to the
+      transport. If it raises, nothing is written, and its exception is raised unchanged.
 
     Cancelling a request closes its connection. So does calling the response's `discard` extension, for a response that
     belongs to another request. `url` is the origin; requests to another one are refused. `max_connections` limits the
@@ -97,6 +99,7 @@ class Transport(httpx.AsyncBaseTransport):
         if request.url is not self._checked:
             self._check(request.url)
         data = serialize(request)
+        before_write = request.extensions.get("before_write")
         loop = asyncio.get_running_loop()
         if not self._limit.admit(loop.time()):
             await self._limit.wait(_until(request, "pool", loop.time()))
@@ -109,6 +112,8 @@ class Transport(httpx.AsyncBaseTransport):
                 until = _until(request, "read", now)
                 if until is not None and until <= now:
                     raise httpx.PoolTimeout("The deadline passed before the request was written.")
+                if before_write is not None:
+                    before_write()
                 response = await connection.exchange(data, until, expects_body=request.method != "HEAD")
                 answered = True
             except httpx.ReadTimeout:
