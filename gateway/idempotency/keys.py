@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import re
+from collections.abc import Iterable
 from uuid import UUID
 
 from gateway.errors import ErrorCode, GatewayError, Outcome
@@ -43,7 +44,14 @@ class Key:
 
         It depends on the key, which is not stored: nobody who reads the store can test a guess at the input.
         """
-        return hmac.digest(self._hash(b"fingerprint"), mutation.encode() + b"\0" + input, "sha256")
+        return self.fingerprint_of_list(mutation, [input])
+
+    def fingerprint_of_list(self, mutation: str, items: Iterable[bytes]) -> bytes:
+        """Return the same for a list of JSON objects, which are read one by one."""
+        found = hmac.new(self._hash(b"fingerprint"), mutation.encode() + b"\0", "sha256")
+        for item in items:
+            found.update(item)
+        return found.digest()
 
     def tracking_id(self) -> str:
         """Return a UUID that is always the same for this key, and that does not reveal it."""

@@ -1,5 +1,7 @@
 """The results of `createInvitations`."""
 
+from collections.abc import Iterable
+
 import msgspec
 import strawberry
 
@@ -9,6 +11,9 @@ from gateway.schema.errors import Failure, InvitationError, failure
 from gateway.schema.types import InvitationV2
 
 MAX_INPUTS = 100
+MAX_INPUT_BYTES = 2_000_000
+"""Maximum bytes of all requests of a batch together. A document can repeat a variable of nearly a megabyte a hundred
+times."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -33,6 +38,16 @@ class Results(msgspec.Struct, frozen=True):
                 for index, it in enumerate(created)
             ]
         )
+
+
+def are_too_large(bodies: Iterable[rest.InvitationV2Body]) -> bool:
+    """Return whether invitations are too large together. Each is encoded alone: all copies would be too large, too."""
+    size = 0
+    for body in bodies:
+        size += len(msgspec.json.encode(body))
+        if size > MAX_INPUT_BYTES:
+            return True
+    return False
 
 
 @strawberry.type(description="What became of one of the `inputs`: either `invitation` or `error` is null.")

@@ -6,7 +6,7 @@ import strawberry
 
 from gateway import invitations as rest
 from gateway.errors import ErrorCode, GatewayError, Outcome
-from gateway.schema.batch import MAX_INPUTS, CreateInvitationsPayload, Results
+from gateway.schema.batch import MAX_INPUT_BYTES, MAX_INPUTS, CreateInvitationsPayload, Results, are_too_large
 from gateway.schema.context import Info
 from gateway.schema.fields import resolved_by
 from gateway.schema.inputs import CreateInvitationInput, UpdateInvitationInput, changes, new_invitation
@@ -51,11 +51,16 @@ async def _create_invitations(
 ) -> Results:
     if not 1 <= len(inputs) <= MAX_INPUTS:
         raise _refused(f"`inputs` must have 1 to {MAX_INPUTS} items.")
+    bodies = [new_invitation(it) for it in inputs]
+    if are_too_large(bodies):
+        raise _refused(
+            f"`inputs` is too large: at most {MAX_INPUT_BYTES} bytes as JSON are allowed. Send fewer at once."
+        )
     if not info.context.begin_batch():
         raise _refused("`createInvitations` can be used only once in a request. Put all invitations into its `inputs`.")
     if idempotency_key is not None and idempotency_key is not strawberry.UNSET:
         return Results.of(await create_all_once(info.context, idempotency_key, inputs))
-    return Results.of(await info.context.invitations.create_all([new_invitation(it) for it in inputs]))
+    return Results.of(await info.context.invitations.create_all(bodies))
 
 
 async def _update_invitation(

@@ -32,8 +32,8 @@ async def create_all_once(
     once, key = _once(context), Key.of(idempotency_key)
     client = context.invitations
     client.require_token()
-    given = msgspec.json.encode([as_given(input) for input in inputs])
-    owner = await once.bind(key.name, key.fingerprint("createInvitations", given))
+    given = (msgspec.json.encode(as_given(input)) for input in inputs)
+    owner = await once.bind(key.name, key.fingerprint_of_list("createInvitations", given))
     items = [_New.of(key.of_item(index), input) for index, input in enumerate(inputs)]
     learned: set[int] = set()
 
@@ -71,10 +71,10 @@ async def update_once(context: Context, idempotency_key: str, input: UpdateInvit
 
 
 class _New(msgspec.Struct, frozen=True):
-    """A new invitation with a key."""
+    """A new invitation with a key, and the fingerprint of its input."""
 
     key: Key
-    given: bytes
+    fingerprint: bytes
     body: rest.InvitationV2Body
 
     @classmethod
@@ -83,12 +83,12 @@ class _New(msgspec.Struct, frozen=True):
         if given.tracking_id is UNSET:
             # The same for each try: whoever gets the answer of an earlier one can look for it.
             body.tracking_id = key.tracking_id()
-        return cls(key, msgspec.json.encode(given), body)
+        return cls(key, key.fingerprint("createInvitation", msgspec.json.encode(given)), body)
 
     def call(self, caller: rest.Caller, send: rest.Send, read: rest.Read) -> KeyedCall[rest.InvitationV2]:
         return KeyedCall(
             self.key.name,
-            self.key.fingerprint("createInvitation", self.given),
+            self.fingerprint,
             caller,
             send=send,
             read=lambda id: _found(read(id)),
