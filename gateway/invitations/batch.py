@@ -35,6 +35,8 @@ MAX_ANSWERS = 8_000_000
 Create: TypeAlias = Callable[[int, Callable[[], None]], Awaitable[InvitationV2]]
 """Creates the invitation at an index. Before it sends anything, it calls the second argument, which raises NotNow if
 nothing may be sent at the moment."""
+Sleep: TypeAlias = Callable[[float], Awaitable[bool]]
+"""Sleeps during a pause. Returns False at once if too many calls of the user do that already."""
 Created: TypeAlias = InvitationV2 | GatewayError
 
 logger = logging.getLogger("gateway.rest")
@@ -47,8 +49,9 @@ class NotNow(InvitationsError):  # noqa: N818 (it is no failure)
 class Batch:
     """The creates of one call. `create` must not retry: this class does, in view of all of them."""
 
-    def __init__(self, create: Create, bodies: Sequence[InvitationV2Body], timeout: float) -> None:
+    def __init__(self, create: Create, bodies: Sequence[InvitationV2Body], timeout: float, sleep: Sleep) -> None:
         """`timeout` is that of a single create, in seconds."""
+        self._sleep = sleep
         self._create = create
         self._bodies = bodies
         self._results: dict[int, Created] = {}
@@ -75,10 +78,10 @@ class Batch:
     async def _work(self) -> None:
         while self._waiting and self._workers <= self._width and max(_now(), self._resume) <= self._last_start:
             pause = self._resume - _now()
-            if pause > 0:
-                await asyncio.sleep(pause)
-            else:
+            if pause <= 0:
                 await self._send(self._waiting.popleft())
+            elif not await self._sleep(pause):
+                break
         self._workers -= 1
 
     def _begin(self) -> None:

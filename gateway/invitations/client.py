@@ -6,6 +6,7 @@ Sources: Microsoft Graph's "Create invitations" and "Update invitations" pages a
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeAlias
 from urllib.parse import quote, urlsplit
 
@@ -113,7 +114,8 @@ class CallerClient:
 
             return await (each(index, send, read) if each else send())
 
-        return await Batch(create, bodies, self._api.timeout).run()
+        sleep = partial(self._api.rest.throttle.sleep, self._caller)
+        return await Batch(create, bodies, self._api.timeout, sleep).run()
 
     async def update(self, id: str, changes: InvitationV2Body) -> InvitationV2:
         """Update an invitation (`PATCH`) and return it. Members missing from `changes` stay as they are."""

@@ -104,16 +104,17 @@ class RestClient:
             except _TryFailedError as failed:
                 retry = failed.error.retry = failed.retry
                 sent = failed.error.sent = failed.error.sent or sent
-                if failed.error.extensions.get("status") == 429:
+                is_throttled = failed.error.extensions.get("status") == 429
+                if is_throttled:
                     self.throttle.add(call.caller, (retry or AFTER_SOME_TIME).hold(tries))
                 if call.once or tries == MAX_TRIES or retry is None or not retry.permits(call.method):
                     raise failed.error from None
                 pause = retry.pause(tries)
-                if _now() + pause >= call.deadline:
+                if _now() + pause >= call.deadline or (is_throttled and self.throttle.is_crowded(call.caller)):
                     raise failed.error from None
                 new_connection = retry.new_connection
             tries += 1
-            await asyncio.sleep(pause)
+            await (self.throttle.sleep(call.caller, pause) if is_throttled else asyncio.sleep(pause))
 
     async def _wait(self, call: Call, *, sent: bool) -> None:
         """Wait while the API throttles the caller. Raises InvitationsError at once if that would take too long."""

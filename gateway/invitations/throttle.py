@@ -17,7 +17,9 @@ MAX_CALLERS = 10_000
 """Maximum number of callers remembered, about 5 MB. More are not: each of their calls gets a 429 of its own."""
 SPREAD = 1.0
 """Maximum seconds between the calls that have waited for the end of a pause. A short pause spreads them less."""
-
+MAX_WAITING = 100
+"""Maximum number of calls of a caller that wait for the end of its pauses. More are refused at once: those that wait
+take places of other callers' calls."""
 
 News: TypeAlias = Callable[[bytes, float], object]
 
@@ -31,6 +33,8 @@ class Throttle:
         self._max_callers = max_callers
         self.callers: dict[bytes, float] = {}
         """For each caller, the event loop time at which its pause is over. It removes itself then."""
+        self._waiting: dict[bytes, int] = {}
+        """For each caller with calls that wait, their number."""
         self.on_news: News | None = None
         """Called with a caller and the seconds of its pause, if it was not known before."""
 
@@ -59,16 +63,38 @@ class Throttle:
         return max(self.callers.get(self._name(caller), 0.0) - asyncio.get_running_loop().time(), 0.0)
 
     async def wait(self, caller: Caller, limit: float) -> float | None:
-        """Wait until the caller's pause is over. If that takes longer than `limit`, return its seconds at once."""
+        """Wait until the caller's pause is over.
+
+        Return its seconds at once if that takes longer than `limit`, or if too many calls of the caller wait already.
+        """
         name = self._name(caller)
         loop = asyncio.get_running_loop()
         latest = loop.time() + limit
         while (until := self.callers.get(name, 0.0)) > (now := loop.time()):
-            if until > latest:
+            if until > latest or self.is_crowded(caller):
                 return until - now
             spread = min(SPREAD, until - now, latest - until)
-            await asyncio.sleep(until - now + random.uniform(0, spread))  # noqa: S311 (jitter)
+            await self.sleep(caller, until - now + random.uniform(0, spread))  # noqa: S311 (jitter)
         return None
+
+    def is_crowded(self, caller: Caller) -> bool:
+        """Return whether no other call of the caller may wait."""
+        return self._waiting.get(self._name(caller), 0) >= MAX_WAITING
+
+    async def sleep(self, caller: Caller, seconds: float) -> bool:
+        """Sleep, as one of the caller's calls that wait. Return False at once if it may not."""
+        name = self._name(caller)
+        waiting = self._waiting.get(name, 0)
+        if waiting >= MAX_WAITING:
+            return False
+        self._waiting[name] = waiting + 1
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self._waiting[name] -= 1
+            if not self._waiting[name]:
+                del self._waiting[name]
+        return True
 
     def _end(self, name: bytes) -> None:
         loop = asyncio.get_running_loop()
