@@ -95,9 +95,13 @@ class Batch:
             created = await self._create(index, self._begin)
         except GatewayError as error:
             without_frames(error)
+            too_many = _is_too_many(error)
             self._keep(index, error)
             if isinstance(error, NotNow):
                 self._waiting.appendleft(index)
+            elif too_many:  # It has waited long, so it needs no other pause.
+                self._halve(first=slower == self._slower)
+                self._waiting.append(index)
             elif isinstance(error, InvitationsError):
                 self._slow_down(error, first=slower == self._slower)
                 await self._retry(index, error)
@@ -138,14 +142,17 @@ class Batch:
         if ended and error.code is not ErrorCode.RATE_LIMITED:
             return  # It says nothing about the others.
         throttled = _is_paced(error) and error.retry is not None
-        if first:  # The others that were in flight tell the same.
-            self._slower += 1
-            self._throttled += throttled
-            self._width = max(1, self._width // 2)
+        self._throttled += first and throttled
+        self._halve(first=first)
         if throttled and error.retry:
             self._resume = max(self._resume, _now() + error.retry.pause(max(1, self._throttled)))
         elif error.code is ErrorCode.RATE_LIMITED:
             self._resume = inf  # The API asks for a pause of unknown length.
+
+    def _halve(self, *, first: bool) -> None:
+        if first:  # The others that were in flight tell the same.
+            self._slower += 1
+            self._width = max(1, self._width // 2)
 
     def _bounded(self, created: InvitationV2, body: InvitationV2Body) -> Created:
         self._size += len(msgspec.json.encode(created))
@@ -166,6 +173,13 @@ class Batch:
             message = "The invitations API asked for a pause before it was the turn of this invitation."
             seconds = min(ceil(left), MAX_SECONDS) if isfinite(left) else None
         return NotNow(code, message, Outcome.NOT_APPLIED, sent=False, retryAfter=seconds)
+
+
+def _is_too_many(error: GatewayError) -> bool:
+    """Return whether it was not sent because too many requests of the gateway were in flight for too long."""
+    if not isinstance(error, InvitationsError):
+        return False
+    return error.code is ErrorCode.UPSTREAM_TIMEOUT and not error.sent and error.retry is None
 
 
 def _is_paced(error: InvitationsError) -> bool:

@@ -3,7 +3,7 @@
 import json
 import threading
 from base64 import b64encode
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
@@ -276,6 +276,21 @@ def test_what_was_sent_before_the_deadline_is_unknown_and_the_rest_not_applied(u
     assert outcomes(results) == ["UNKNOWN" if it in sent else "NOT_APPLIED" for it in range(100)]
     assert len(sent) == len(upstream.calls) < 100
     assert {it["error"]["code"] for it in results} == {"UPSTREAM_TIMEOUT"}
+
+
+def test_what_waits_too_long_for_a_connection_is_tried_again_after_the_others(
+    upstream: InvitationsUpstream, caplog: pytest.LogCaptureFixture
+) -> None:
+    def handler(call: Request) -> Reply:
+        sleep(0.25)
+        return created(call)
+
+    upstream.expect(handler)
+    with running_gateway(upstream.url, upstream_timeout=4, max_operations=1) as gateway:
+        results = run(gateway, inputs(SIDE_BY_SIDE))
+    assert "cause=PoolTimeout" in caplog.text
+    assert outcomes(results) == ["created"] * SIDE_BY_SIDE
+    assert len(upstream.calls) == SIDE_BY_SIDE
 
 
 def test_it_runs_to_the_end_although_the_client_disconnects(gateway: Gateway, upstream: InvitationsUpstream) -> None:
