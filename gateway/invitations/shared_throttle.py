@@ -117,7 +117,7 @@ class SharedThrottle:
     def _hear(self, message: dict[str, Any]) -> None:
         data = message["data"]
         if message["type"] == "message" and isinstance(data, bytes) and (found := _MESSAGE.fullmatch(data)):
-            self._throttle.hold(bytes.fromhex(found[1].decode()), int(found[2]) / 1000)
+            self._throttle.hear(bytes.fromhex(found[1].decode()), int(found[2]) / 1000)
 
     def _log(self, error: Exception, step: str) -> None:
         """Log the first failure of a step, and no other until it succeeds again."""

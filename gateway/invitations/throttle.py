@@ -14,7 +14,11 @@ from gateway.invitations.caller import Caller
 MAX_PAUSE = 3600.0
 """Maximum seconds of a pause, whatever `Retry-After` says: then the API is asked again."""
 MAX_CALLERS = 10_000
-"""Maximum number of callers remembered, about 5 MB. More are not: each of their calls gets a 429 of its own."""
+"""Maximum number of callers remembered, about 5 MB. For one more, the caller whose pause ends first is forgotten."""
+HEARD_SHARE = 0.5
+"""Share of them that others have told of: they cannot displace what this process was told by the API."""
+MAX_HEARD_PAUSE = 300.0
+"""Maximum seconds of a pause that others have told of."""
 SPREAD = 1.0
 """Maximum seconds between the calls that have waited for the end of a pause. A short pause spreads them less."""
 MAX_WAITING = 100
@@ -33,6 +37,10 @@ class Throttle:
         self._max_callers = max_callers
         self.callers: dict[bytes, float] = {}
         """For each caller, the event loop time at which its pause is over. It removes itself then."""
+        self._timers: dict[bytes, asyncio.TimerHandle] = {}
+        """The timers that remove them."""
+        self._heard: set[bytes] = set()
+        """Those that only others have told of."""
         self._waiting: dict[bytes, int] = {}
         """For each caller with calls that wait, their number."""
         self.on_news: News | None = None
@@ -40,34 +48,35 @@ class Throttle:
 
     def add(self, caller: Caller, seconds: float) -> None:
         """Remember that the API has asked for a pause."""
-        name = self._name(caller)
-        if self.hold(name, seconds) and self.on_news:
+        name = self.name(caller)
+        self._heard.discard(name)
+        if name not in self.callers and len(self.callers) >= self._max_callers:
+            self._forget(min(self.callers, key=self.callers.__getitem__))  # takes half a millisecond
+        if self._hold(name, min(seconds, MAX_PAUSE)) and self.on_news:
             self.on_news(name, seconds)
 
-    def hold(self, name: bytes, seconds: float) -> bool:
-        """Remember a pause of the caller with this name, and return whether it was not known before."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + min(seconds, MAX_PAUSE)
-        known = self.callers.get(name)
-        if known is None:
-            if len(self.callers) >= self._max_callers:
-                return False
-            loop.call_at(until, self._end, name)
-        elif until <= known:
-            return False
-        self.callers[name] = until
-        return True
+    def hear(self, name: bytes, seconds: float) -> None:
+        """Remember a pause of the caller with this name that another process was told, if there is room."""
+        if name not in self.callers:
+            if len(self.callers) >= self._max_callers or len(self._heard) >= self._max_callers * HEARD_SHARE:
+                return
+            self._heard.add(name)
+        self._hold(name, min(seconds, MAX_HEARD_PAUSE))
+
+    def name(self, caller: Caller) -> bytes:
+        """Return the name of a caller, which does not reveal its token."""
+        return sha256(self._api + b"\0" + caller.token()).digest()
 
     def left(self, caller: Caller) -> float:
         """Return the seconds until the caller's pause is over, 0 if there is none."""
-        return max(self.callers.get(self._name(caller), 0.0) - asyncio.get_running_loop().time(), 0.0)
+        return max(self.callers.get(self.name(caller), 0.0) - asyncio.get_running_loop().time(), 0.0)
 
     async def wait(self, caller: Caller, limit: float) -> float | None:
         """Wait until the caller's pause is over.
 
         Return its seconds at once if that takes longer than `limit`, or if too many calls of the caller wait already.
         """
-        name = self._name(caller)
+        name = self.name(caller)
         loop = asyncio.get_running_loop()
         latest = loop.time() + limit
         while (until := self.callers.get(name, 0.0)) > (now := loop.time()):
@@ -79,11 +88,11 @@ class Throttle:
 
     def is_crowded(self, caller: Caller) -> bool:
         """Return whether no other call of the caller may wait."""
-        return self._waiting.get(self._name(caller), 0) >= MAX_WAITING
+        return self._waiting.get(self.name(caller), 0) >= MAX_WAITING
 
     async def sleep(self, caller: Caller, seconds: float) -> bool:
         """Sleep, as one of the caller's calls that wait. Return False at once if it may not."""
-        name = self._name(caller)
+        name = self.name(caller)
         waiting = self._waiting.get(name, 0)
         if waiting >= MAX_WAITING:
             return False
@@ -96,13 +105,27 @@ class Throttle:
                 del self._waiting[name]
         return True
 
+    def _hold(self, name: bytes, seconds: float) -> bool:
+        """Remember a pause, and return whether it was not known before."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        known = self.callers.get(name)
+        if known is None:
+            self._timers[name] = loop.call_at(until, self._end, name)
+        elif until <= known:
+            return False
+        self.callers[name] = until
+        return True
+
     def _end(self, name: bytes) -> None:
         loop = asyncio.get_running_loop()
         until = self.callers[name]
         if until > loop.time():  # it was extended
-            loop.call_at(until, self._end, name)
+            self._timers[name] = loop.call_at(until, self._end, name)
         else:
-            del self.callers[name]
+            self._forget(name)
 
-    def _name(self, caller: Caller) -> bytes:
-        return sha256(self._api + b"\0" + caller.token()).digest()
+    def _forget(self, name: bytes) -> None:
+        del self.callers[name]
+        self._timers.pop(name).cancel()
+        self._heard.discard(name)

@@ -1,17 +1,20 @@
 """Whatever Redis does, what is shared through it stays bounded, and it ends with the process."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import suppress
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
 
 import pytest
+import redis
 from redis.asyncio import Redis
 from support.redis import RedisServer, redis_server
 from support.transports import LOOPS
-from support.waiting import LIMIT
+from support.waiting import LIMIT, until
 
 from gateway.invitations import Caller, Throttle
-from gateway.invitations.shared_throttle import SharedThrottle
+from gateway.invitations.shared_throttle import CHANNEL, SharedThrottle
+from gateway.invitations.throttle import MAX_HEARD_PAUSE
 
 
 @pytest.fixture(scope="module")
@@ -84,5 +87,37 @@ def test_it_ends_although_the_connections_cannot_be_closed(
         shared = SharedThrottle(server.url, Throttle(api="https://api"))
         shared.start()
         await close(shared)
+
+    asyncio.run(run())
+
+
+@asynccontextmanager
+async def listening(server: RedisServer, throttle: Throttle) -> AsyncIterator[redis.Redis]:
+    """Share a throttle, and return a client of its server that can publish."""
+    shared = SharedThrottle(server.url, throttle)
+    shared.start()
+    try:
+        with redis.Redis.from_url(server.url) as client:
+            await until(lambda: client.pubsub_numsub(CHANNEL)[0][1] == 1)
+            yield client
+    finally:
+        await close(shared)
+
+
+def test_what_others_tell_leaves_room_for_what_the_api_tells(server: RedisServer) -> None:
+    async def run() -> None:
+        throttle = Throttle(api="https://api", max_callers=10)
+        mine = [Caller(b"Bearer %d" % number) for number in range(5)]
+        async with listening(server, throttle) as client:
+            for _ in range(50):
+                client.publish(CHANNEL, f"{secrets.token_hex(32)} 100000")
+            await until(lambda: len(throttle.callers) >= 5)
+            for caller in mine:
+                throttle.add(caller, 50)
+            client.publish(CHANNEL, f"{throttle.name(mine[0]).hex()} 400000")  # a known one can become longer
+            await until(lambda: throttle.left(mine[0]) > 50)
+        assert all(throttle.left(caller) > 0 for caller in mine)
+        assert len(throttle.callers) == 10
+        assert throttle.left(mine[0]) <= MAX_HEARD_PAUSE
 
     asyncio.run(run())

@@ -257,11 +257,16 @@ def test_a_pause_has_a_maximum_and_removes_itself() -> None:
     run(work)
 
 
-def test_the_number_of_users_is_bounded_and_none_displaces_another() -> None:
+def test_the_number_of_users_is_bounded_and_a_new_one_displaces_the_one_whose_pause_ends_first() -> None:
     async def work(throttle: Throttle) -> None:
-        for caller in (ONE, TWO, THREE):
-            throttle.add(caller, 100)
-        assert [await throttle.wait(caller, 0.0) is None for caller in (ONE, TWO, THREE)] == [False, False, True]
+        for caller, seconds in ((ONE, 200), (TWO, 100), (THREE, 150), (ONE, 300)):
+            throttle.add(caller, seconds)
+        assert [throttle.left(caller) > 0 for caller in (ONE, TWO, THREE)] == [True, False, True]
+        for short_or_long in (0.01, 200.0):  # it comes back before the end of its first pause
+            throttle.add(TWO, short_or_long)
+        await asyncio.sleep(0.05)
+        assert throttle.left(TWO) > 100
+        assert len(throttle.callers) == 2
         assert all(len(name) == 32 for name in throttle.callers)
 
     run(work, max_callers=2)
