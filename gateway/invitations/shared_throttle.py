@@ -29,6 +29,8 @@ QUIET = 5.0
 """Seconds without a message after which the connection is checked, and after which it is lost if there is no reply."""
 FIRST_PAUSE, LAST_PAUSE = 0.1, 5.0
 """Seconds before it connects again: they double from the first to the last."""
+HEALTHY = 3.0
+"""Seconds after which a subscription has succeeded, if it still receives something."""
 CANCEL_EVERY, MAX_CANCELS = 0.1, 50
 """Seconds between two cancellations of a task that is to end, and how many it gets."""
 _MESSAGE = re.compile(rb"([0-9a-f]{64}) ([0-9]{1,7})")
@@ -105,10 +107,13 @@ class SharedThrottle:
             try:
                 async with self._redis.pubsub() as messages:
                     await messages.subscribe(CHANNEL)
+                    healthy = asyncio.get_running_loop().time() + HEALTHY
                     async for message in _messages(messages):
-                        pause = FIRST_PAUSE
-                        self._failing.discard("subscribe")
                         self._hear(message)
+                        if asyncio.get_running_loop().time() > healthy:
+                            pause = FIRST_PAUSE
+                            self._failing.discard("subscribe")
+                        await asyncio.sleep(0)  # for requests: messages that have arrived come without a pause
             except Exception as error:  # noqa: BLE001 (whatever it is, it must listen again)
                 self._log(error, "subscribe")
             await asyncio.sleep(pause)

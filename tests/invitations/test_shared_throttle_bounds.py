@@ -121,3 +121,48 @@ def test_what_others_tell_leaves_room_for_what_the_api_tells(server: RedisServer
         assert throttle.left(mine[0]) <= MAX_HEARD_PAUSE
 
     asyncio.run(run())
+
+
+MESSAGE: dict[str, object] = {"type": "message", "data": b"x"}
+
+
+def test_many_messages_at_once_do_not_hold_up_requests(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = 0
+
+    async def messages(_: object) -> AsyncIterator[dict[str, object]]:
+        nonlocal heard
+        for heard in range(10_000):  # noqa: B007 (it counts)
+            yield MESSAGE
+        await asyncio.sleep(10 * LIMIT)
+
+    monkeypatch.setattr("gateway.invitations.shared_throttle._messages", messages)
+
+    async def run() -> None:
+        async with listening(server, Throttle(api="https://api")):
+            await until(lambda: heard)
+            assert heard < 9_999
+
+    asyncio.run(run())
+
+
+def test_a_subscription_that_is_lost_again_and_again_is_logged_once(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    subscriptions = 0
+
+    async def messages(_: object) -> AsyncIterator[dict[str, object]]:
+        nonlocal subscriptions
+        subscriptions += 1
+        yield MESSAGE
+        raise ConnectionError
+
+    monkeypatch.setattr("gateway.invitations.shared_throttle._messages", messages)
+
+    async def run() -> None:
+        shared = SharedThrottle(server.url, Throttle(api="https://api"))
+        shared.start()
+        await until(lambda: subscriptions == 4)
+        await close(shared)
+
+    asyncio.run(run())
+    assert caplog.text.count("step=subscribe") == 1
