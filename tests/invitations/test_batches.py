@@ -110,6 +110,23 @@ def test_one_bad_input_refuses_the_document_before_anything_is_sent(
     assert upstream.calls == []
 
 
+def test_null_for_a_variable_with_a_default_refuses_only_this_field(
+    gateway: Gateway, upstream: InvitationsUpstream
+) -> None:
+    """GraphQL finds it only when it executes the field (October 2021, section 5.8.5)."""
+    document = f"""mutation ($inviter: String = "a") {{
+      before: createInvitation(input: {ONE}) {{ id }}
+      createInvitations(inputs: [{ONE}, {{inviter: $inviter, invitee: "b", message: {{}}}}]) {{ results {{ index }} }}
+    }}"""
+    for _ in range(3):  # with graphql-core, and with a plan
+        upstream.expect(lambda call: json_answer(201, {**call.json, "id": "1"}))
+        content = gateway.run(document, {"inviter": None})
+        assert content["data"] == {"before": {"id": "1"}, "createInvitations": None}
+        (error,) = content["errors"]
+        assert error["extensions"] == {"code": "BAD_USER_INPUT", "outcome": "NOT_APPLIED"}
+        assert len(upstream.calls) == 1
+
+
 def test_there_must_be_1_to_100_inputs(gateway: Gateway, upstream: InvitationsUpstream) -> None:
     upstream.expect(created)
     assert outcomes(run(gateway, inputs(100))) == ["created"] * 100

@@ -8,7 +8,7 @@ import threading
 import time
 
 import pytest
-from support.gateway import GatewayProcess
+from support.gateway import GatewayProcess, gateway_process
 from support.invitations_upstream import InvitationsUpstream, Request, always, json_answer
 from support.raw_http import RawConnection, request
 from support.scripted_upstream import UpstreamConnection, answer
@@ -99,6 +99,18 @@ def test_a_read_that_waits_for_a_retry_is_cancelled(upstream: InvitationsUpstrea
     line = scripted.log_of("left-between-tries")[-1]
     assert " status=499 " in line
     assert len(upstream.calls) == 1
+
+
+def test_a_read_whose_client_has_sent_bytes_of_its_next_request_runs_to_its_deadline(
+    upstream: InvitationsUpstream,
+) -> None:
+    """The gateway does not read them, so it does not see the end of the connection behind them either."""
+    upstream.expect(always(UpstreamConnection.wait_until_client_closes))
+    with gateway_process("serve", UPSTREAM_URL=f"{upstream.url}/v1.0", UPSTREAM_TIMEOUT=2 * GRACE) as gateway:
+        with RawConnection(gateway.port) as connection:
+            connection.send(post(READS["one"][0], "ahead") + b"P")
+            wait_until(lambda: upstream.calls, "the query is sent")
+        assert any("status=200" in line for line in gateway.log_of("ahead"))
 
 
 def test_a_client_that_disconnects_does_not_affect_others(
