@@ -36,6 +36,18 @@ def refused(results: list[dict[str, object]]) -> bool:
     )
 
 
+def throttled_at_first(upstream: InvitationsUpstream) -> list[float]:
+    """Throttle the first call for a second, and answer the others. Return when each came, as a list that grows."""
+    times: list[float] = []
+
+    def handler(call: Request) -> Reply:
+        times.append(time.monotonic())
+        return answer(429, b"", b"Retry-After: 1") if len(times) == 1 else good(call)
+
+    upstream.expect(handler)
+    return times
+
+
 def test_reads_that_wait_for_a_connection_are_refused(narrow: Gateway, upstream: InvitationsUpstream) -> None:
     upstream.expect(lambda _: answer(429, b"", b"Retry-After: 1000"))
     errors = narrow.run(MANY_READS)["errors"]
@@ -47,13 +59,7 @@ def test_reads_that_wait_for_a_connection_are_refused(narrow: Gateway, upstream:
 def test_reads_that_wait_for_a_connection_wait_for_the_end_of_the_pause(
     narrow: Gateway, upstream: InvitationsUpstream
 ) -> None:
-    times: list[float] = []
-
-    def handler(call: Request) -> Reply:
-        times.append(time.monotonic())
-        return answer(429, b"", b"Retry-After: 1") if len(times) == 1 else good(call)
-
-    upstream.expect(handler)
+    times = throttled_at_first(upstream)
     narrow.data(MANY_READS)
     assert len(times) == COUNT + 1
     assert min(times[1:]) - times[0] > 0.95  # event loops count in milliseconds, and may wake up one early
@@ -74,13 +80,7 @@ def test_items_of_a_batch_that_wait_for_a_connection_are_not_sent(
 def test_items_of_a_batch_that_wait_for_a_connection_wait_for_the_end_of_the_pause(
     narrow: Gateway, upstream: InvitationsUpstream
 ) -> None:
-    times: list[float] = []
-
-    def handler(call: Request) -> Reply:
-        times.append(time.monotonic())
-        return answer(429, b"", b"Retry-After: 1") if len(times) == 1 else good(call)
-
-    upstream.expect(handler)
+    times = throttled_at_first(upstream)
     results = results_of(narrow.data(CREATE_ALL, {"inputs": inputs(COUNT)}))
     assert outcomes(results) == ["created"] * COUNT
     assert len(times) == COUNT + 1
