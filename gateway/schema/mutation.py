@@ -1,6 +1,6 @@
 """The mutations."""
 
-from typing import Annotated
+from typing import Annotated, TypeGuard
 
 import strawberry
 
@@ -29,7 +29,7 @@ async def _create_invitation(
     input: Annotated[CreateInvitationInput, strawberry.argument(description="The new invitation.")],
     idempotency_key: IdempotencyKey = strawberry.UNSET,
 ) -> rest.InvitationV2:
-    if idempotency_key is not None and idempotency_key is not strawberry.UNSET:
+    if _is_given(idempotency_key):
         return await create_once(info.context, idempotency_key, input)
     return await info.context.invitations.create(new_invitation(input))
 
@@ -58,8 +58,8 @@ async def _create_invitations(
         )
     if not info.context.begin_batch():
         raise _refused("`createInvitations` can be used only once in a request. Put all invitations into its `inputs`.")
-    if idempotency_key is not None and idempotency_key is not strawberry.UNSET:
-        return Results.of(await create_all_once(info.context, idempotency_key, inputs))
+    if _is_given(idempotency_key):
+        return Results.of(await create_all_once(info.context, idempotency_key, inputs, bodies))
     return Results.of(await info.context.invitations.create_all(bodies))
 
 
@@ -71,9 +71,14 @@ async def _update_invitation(
     body = changes(input)
     if body == rest.InvitationV2Body():
         raise _refused("`input` must have at least one property besides `id`.")
-    if idempotency_key is not None and idempotency_key is not strawberry.UNSET:
+    if _is_given(idempotency_key):
         return await update_once(info.context, idempotency_key, input)
     return await info.context.invitations.update(input.id, body)
+
+
+def _is_given(idempotency_key: str | None) -> TypeGuard[str]:
+    """Return whether there is a key. It can be absent or null; an empty one is invalid."""
+    return idempotency_key is not None and idempotency_key is not strawberry.UNSET
 
 
 def _refused(message: str) -> GatewayError:

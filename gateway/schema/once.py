@@ -17,15 +17,16 @@ async def create_once(context: Context, idempotency_key: str, input: CreateInvit
     once, key = _once(context), Key.of(idempotency_key)
     client = context.invitations
     client.require_token()
-    new = _New.of(key, input)
+    new = _New.of(key, input, new_invitation(input))
     return await once.run(new.call(client.caller, lambda: client.create(new.body), client.get))
 
 
 async def create_all_once(
-    context: Context, idempotency_key: str, inputs: list[CreateInvitationInput]
+    context: Context, idempotency_key: str, inputs: list[CreateInvitationInput], bodies: list[rest.InvitationV2Body]
 ) -> list[rest.Created]:
     """Create invitations, except those for which that was done or tried earlier with this key.
 
+    `bodies` are the requests of the `inputs`.
     The key belongs to the whole list: in another order, an input could be sent although it was sent at another place.
     If an earlier call has used it, an input whose state was not learned may have been created by that call.
     """
@@ -34,7 +35,8 @@ async def create_all_once(
     client.require_token()
     given = (msgspec.json.encode(as_given(input)) for input in inputs)
     owner = await once.bind(key.name, key.fingerprint_of_list("createInvitations", given))
-    items = [_New.of(key.of_item(index), input) for index, input in enumerate(inputs)]
+    pairs = zip(inputs, bodies, strict=True)
+    items = [_New.of(key.of_item(index), input, body) for index, (input, body) in enumerate(pairs)]
     learned: set[int] = set()
 
     async def each(index: int, send: rest.Send, read: rest.Read) -> rest.InvitationV2:
@@ -78,8 +80,9 @@ class _New(msgspec.Struct, frozen=True):
     body: rest.InvitationV2Body
 
     @classmethod
-    def of(cls, key: Key, input: CreateInvitationInput) -> "_New":
-        given, body = as_given(input), new_invitation(input)
+    def of(cls, key: Key, input: CreateInvitationInput, body: rest.InvitationV2Body) -> "_New":
+        """Return it for an input and its request, which gets a `trackingId` if the input has none."""
+        given = as_given(input)
         if given.tracking_id is UNSET:
             # The same for each try: whoever gets the answer of an earlier one can look for it.
             body.tracking_id = key.tracking_id()
