@@ -1,16 +1,15 @@
 """The build hook that adds GraphiQL's files to the package, run by hatchling in its own environment."""
 
 import importlib.util
-import os
 import shutil
 import subprocess
-import sys
 import tarfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.environment import python_with, run
 from support.requirements import need
 
 CHECKOUT = Path(__file__).parents[1]
@@ -19,7 +18,6 @@ ASSETS = "gateway/http/graphiql/assets"
 FILES = {"graphiql.js", "graphiql.css", "editor.worker.js", "graphql.worker.js", "json.worker.js"}
 SHIPPED = {f"{file}.{suffix}" for file in FILES for suffix in ("br", "gz")} | {"NOTICES.txt", "manifest.json"}
 NO_REGISTRY = {"npm_config_registry": "http://127.0.0.1:9", "npm_config_fetch_retries": "0"}
-LIMIT = 300  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +38,10 @@ class Builder:
         return {requirement.partition(">")[0] for requirement in asked.stdout.split()}
 
 
-def run(command: list[str | Path], folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | variables
-    return subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
-    )
-
-
 @pytest.fixture(scope="module")
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Builder:
     need((CHECKOUT / ".build").is_dir(), "the gateway's sources are not next to the tests")
-    folder = tmp_path_factory.mktemp("builder")
-    run([sys.executable, "-m", "venv", folder], folder)
-    python = folder / "bin" / "python"
-    installed = run([python, "-m", "pip", "install", "--quiet", "hatchling>=1.27", "brotli>=1.1"], folder)
-    need(installed.returncode == 0, "hatchling cannot be installed: the package index is unreachable")
-    return Builder(python)
+    return Builder(python_with(tmp_path_factory.mktemp("builder"), "hatchling>=1.27", "brotli>=1.1"))
 
 
 @pytest.fixture
