@@ -81,7 +81,7 @@ class _New(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, key: Key, input: CreateInvitationInput, body: rest.InvitationV2Body) -> "_New":
-        """Return it for an input and its request, which gets a `trackingId` if the input has none."""
+        """Return the new invitation of an input. `body` is its request, and gets a `trackingId` if it has none."""
         given = as_given(input)
         if given.tracking_id is UNSET:
             # The same for each try: whoever gets the answer of an earlier one can look for it.
